@@ -1,0 +1,1 @@
+"""What the bytes mean: pure protocol objects, without reactor, socket or clock."""
