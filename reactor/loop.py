@@ -1,0 +1,384 @@
+"""The event loop: one turn asks select() who is ready and runs exactly those.
+
+Theory of operation
+
+1. Interest is kept by descriptor number, in two dictionaries: who waits to read,
+   who waits to write.  They are handed to select as they are; it works on copies.
+2. The numbers that select answers with become Watcher objects before any callback
+   runs.  A number may be closed and given to somebody else in the middle of a turn;
+   a Watcher never is.  One that was cancelled earlier in the same turn is skipped,
+   one that was added waits for the next select.
+3. A turn runs, in this order: callbacks that were scheduled before it, readers and
+   then writers in the order of their registration, timers that are due.  Whatever
+   those schedule waits for the next turn, so no turn is endless.  (Do not build on
+   the order among readers: a resumed one has moved to the end.)
+4. `_run` is the only place where callbacks are called, with one policy for what
+   they raise: log it with its owner, end that owner's connection, go on.
+   KeyboardInterrupt and SystemExit leave run(); nothing that waited is forgotten.
+5. select must never be asked something it cannot answer: who is closed, watched
+   already or beyond FD_SETSIZE is refused at registration, by name.  If a socket is
+   closed behind our back all the same, the culprit is found, reported and dropped.
+
+Left out on purpose: epoll and kqueue (they would hide what is taught: the cost of a
+turn grows with the number of watched sockets, which is what epoll was made for), and
+files (select calls them always ready).
+"""
+from __future__ import annotations
+
+import itertools
+import logging
+import select
+import sys
+import threading
+import time
+from collections import deque
+from functools import partial
+from typing import Any, Callable, Deque, Dict, Iterable, Iterator, List, Optional, Sequence, Set, Tuple
+
+from . import trace
+from .timers import Handle, Timer, Timers
+
+log = logging.getLogger("reactor")
+
+WINDOWS = sys.platform == "win32"
+DAY = 86400.0  # longer sleeps overflow on some systems, and nobody can tell the difference
+# On Windows Ctrl-C does not end a select, so there no sleep is longer than this.
+LONGEST_WAIT = 0.5 if WINDOWS else DAY
+
+
+# A socket, or anything else with a fileno(), or a descriptor number.
+Selectable = Any
+Select = Callable[..., Tuple[Sequence[int], Sequence[int], Sequence[int]]]
+
+
+class Watcher(Handle):
+    """One socket watched for one direction."""
+
+    __slots__ = ("fd", "_table")
+
+    def __init__(self, fd: int, callback: Callable[[], object], table: Dict[int, Watcher]) -> None:
+        self.callback = callback
+        self.fd = fd
+        self._table = table
+        table[fd] = self
+
+    def cancel(self) -> None:
+        """Stop watching; not called any more, even if ready in this very turn."""
+        self.callback = None
+        if self._table.get(self.fd) is self:
+            del self._table[self.fd]
+
+
+# Its number is its name for its whole life (#5), which a descriptor number is not.
+class Endpoint:
+    """One thing that the loop drives: a connection, a listener, a connector, a datagram socket."""
+
+    __slots__ = ("loop", "number")
+
+    def __init__(self, loop: EventLoop) -> None:
+        self.loop = loop
+        self.number = next(loop.numbers)
+        loop.endpoints.add(self)
+
+    @property
+    def name(self) -> str:
+        """#5, say."""
+        return f"#{self.number}"
+
+    def why(self, writing: bool) -> str:
+        """The reason why select watches this."""
+        return "connected"
+
+    def close(self) -> None:
+        """End in an orderly way."""
+
+    def abort(self) -> None:
+        """End at once."""
+        self.fail(None)
+
+    def fail(self, exc: Optional[BaseException]) -> None:
+        """End at once, because of `exc`."""
+
+
+def owner_of(callback: Any) -> Any:
+    """The object whose method a callback is; None for a plain function."""
+    while isinstance(callback, partial):
+        callback = callback.func
+    return getattr(callback, "__self__", None)
+
+
+class EventLoop:
+    """Runs callbacks when sockets are ready and timers are due, all on the thread that called run()."""
+
+    # `select` and `clock` (seconds, never going back) are a test's to replace.
+
+    def __init__(self, *, select: Select = select.select, clock: Callable[[], float] = time.monotonic) -> None:
+        self.time = clock
+        self.observer: Optional[Callable[[trace.Event], object]] = None
+        self.turns = 0
+        self.endpoints: Set[Endpoint] = set()
+        self.numbers = itertools.count(1)
+        self.waiting: List[Callable[[], object]] = []  # called once, when a descriptor becomes free
+        self.crowded = False  # set by a listener when select can hold few more; until one becomes free
+        self._select = select
+        self._readers: Dict[int, Watcher] = {}
+        self._writers: Dict[int, Watcher] = {}
+        # Windows tells of a connection that failed in the third list alone.  Elsewhere that
+        # list means urgent data, which nobody here reads: not watched, it cannot spin.
+        self._third = self._writers if WINDOWS else ()
+        self._proven = -1  # the highest descriptor that select is known to hold
+        self._soon: Deque[Handle] = deque()
+        self._timers = Timers()
+        self._thread: Optional[int] = None
+        self._stopping = False
+        self.closed = False
+
+    # -- the turn
+
+    def turn(self, patience: Optional[float] = None) -> None:
+        """Make one pass; sleep until something is ready or due, at most `patience` seconds where given."""
+        readers, writers, run = self._readers, self._writers, self._run
+        timeout = self._timeout(patience)
+        if self.observer is not None:
+            run = self._run_observed
+            self._tell_what_is_asked(timeout)
+        try:
+            readable, writable, failed = self._select(readers, writers, self._third, timeout)
+        except InterruptedError:
+            return
+        except (OSError, ValueError) as exc:
+            return self._mend(exc)
+        ready = [readers[fd] for fd in readable]
+        if writable or failed:
+            ready += [writers[fd] for fd in dict.fromkeys((*writable, *failed))]
+        if self.observer is not None:
+            names = ", ".join(self._named(watcher)[0] for watcher in ready)
+            self.tell("ready", turn=self.turns, ready=names or "nobody")
+        self.turns += 1
+        if self._soon:
+            run(self._take_soon())
+        run(ready)
+        if self._timers:
+            run(self._timers.due(self.time()))
+
+    def _timeout(self, patience: Optional[float]) -> Optional[float]:
+        if self._soon or self._stopping:
+            return 0.0
+        wait = LONGEST_WAIT if patience is None else min(max(patience, 0.0), LONGEST_WAIT)
+        if self._timers:
+            timer = self._timers.first()
+            if timer is not None:
+                return min(max(timer.when() - self.time(), 0.0), wait)
+        return None if wait == DAY else wait
+
+    def _take_soon(self) -> Iterator[Handle]:
+        # One at a time: when a KeyboardInterrupt ends the turn, the others are still there.
+        for _ in range(len(self._soon)):
+            yield self._soon.popleft()
+
+    def _run(self, batch: Iterable[Handle]) -> None:
+        # The only place where callbacks are called.
+        for handle in batch:
+            callback = handle.callback
+            if callback is not None:
+                try:
+                    callback()
+                except Exception as exc:
+                    self._blame(callback, exc)
+
+    def _run_observed(self, batch: Iterable[Handle]) -> None:
+        for handle in batch:
+            callback = handle.callback
+            if callback is not None:
+                start = self.time()
+                self._run((handle,))
+                self.tell("ran", callback=describe(callback), milliseconds=(self.time() - start) * 1000)
+
+    def call_now(self, callback: Callable[..., object], *args: Any) -> None:
+        """Call it under the loop's policy for exceptions: nothing but KeyboardInterrupt and SystemExit comes out."""
+        self._run((Handle(partial(callback, *args)),))
+
+    def _blame(self, callback: Callable[[], object], exc: Exception) -> None:
+        owner = owner_of(callback)
+        log.error("%s raised %r", describe(callback), exc, exc_info=exc)
+        if self.observer is not None:
+            self.tell("raised", callback=describe(callback), error=repr(exc))
+        if isinstance(owner, Endpoint):
+            owner.fail(exc)
+
+    def _mend(self, exc: Exception) -> None:
+        """Drop whoever select choked on; raise where nobody can be found, since going on would spin."""
+        watchers = [*self._readers.values(), *self._writers.values()]
+        culprits = [watcher for watcher in watchers if not _can_watch(watcher.fd)]
+        if not culprits:
+            raise exc
+        for watcher in culprits:
+            callback = watcher.callback
+            watcher.cancel()
+            if callback is not None:
+                self._blame(callback, OSError(f"descriptor {watcher.fd} was closed while it was still watched"))
+
+    # -- who is watched.  TypeError or ValueError is raised where select could not watch it,
+    # RuntimeError where the descriptor has a watcher already (asyncio replaces that one in silence).
+
+    def add_reader(self, source: Selectable, callback: Callable[..., object], *args: Any) -> Watcher:
+        """Call back in each turn in which `source` is readable, until the watcher is cancelled."""
+        return self._watch(self._readers, source, callback, args)
+
+    def add_writer(self, source: Selectable, callback: Callable[..., object], *args: Any) -> Watcher:
+        """As add_reader, in each turn in which `source` is writable: watch only while there is something to write."""
+        return self._watch(self._writers, source, callback, args)
+
+    def remove_reader(self, source: Selectable) -> bool:
+        """Stop watching; True where it was watched."""
+        return _cancel(self._readers.get(_number(source)))
+
+    def remove_writer(self, source: Selectable) -> bool:
+        """Stop watching; True where it was watched."""
+        return _cancel(self._writers.get(_number(source)))
+
+    def _watch(self, table: Dict[int, Watcher], source: Selectable, callback: Callable[..., object],
+               args: Tuple[Any, ...]) -> Watcher:
+        self._check()
+        fd = _number(source)
+        # What is lower than one that select took before, and no stale number, it will take.
+        if not 0 <= fd <= self._proven or source is fd:
+            _ask_about(fd)
+            self._proven = max(self._proven, fd)
+        if fd in table:
+            raise RuntimeError(f"descriptor {fd} is already watched, by {describe(table[fd].callback)}")
+        return Watcher(fd, partial(callback, *args) if args else callback, table)
+
+    # -- callbacks without a socket
+
+    def call_soon(self, callback: Callable[..., object], *args: Any) -> Handle:
+        """Call it once, in the next turn, in the order of the calls."""
+        self._check()
+        handle = Handle(partial(callback, *args) if args else callback)
+        self._soon.append(handle)
+        return handle
+
+    def call_later(self, delay: float, callback: Callable[..., object], *args: Any) -> Timer:
+        """Call it once, `delay` seconds from now or a little later; never in this turn."""
+        return self.call_at(self.time() + delay, callback, *args)
+
+    def call_at(self, when: float, callback: Callable[..., object], *args: Any) -> Timer:
+        """Call it once, at `when` of `time()` or a little later.  Equal moments run in the order of the calls."""
+        self._check()
+        return self._timers.add(when, partial(callback, *args) if args else callback)
+
+    def _check(self) -> None:
+        if self.closed:
+            raise RuntimeError("this event loop is closed")
+        if self._thread is not None and self._thread != threading.get_ident():
+            raise RuntimeError("only call_soon_threadsafe may be called from another thread")
+
+    # -- running
+
+    def run(self, until: Optional[Callable[[], bool]] = None) -> None:
+        """Turn until stop(), or until `until()` is true after a turn.  Can be called again afterwards."""
+        self._check()
+        if self._thread is not None:
+            raise RuntimeError("this event loop is already running")
+        self._thread = threading.get_ident()
+        try:
+            while True:
+                self.turn()
+                if self._stopping or (until is not None and until()):
+                    return
+        finally:
+            self._stopping = False
+            self._thread = None
+
+    def stop(self) -> None:
+        """Let run() return after this turn; before run(), after the first one."""
+        self._stopping = True
+
+    def is_idle(self) -> bool:
+        """True when nothing can happen any more: no connection, no timer, nothing scheduled."""
+        return not (self.endpoints or self._soon or self._timers.first())
+
+    def close(self) -> None:
+        """Abort what is open, deliver its last callbacks, and refuse everything from now on.  Twice is once."""
+        if self._thread is not None:
+            raise RuntimeError("stop() a running event loop before close()")
+        for _ in range(3):  # a last callback may open something new; a third time is its own fault
+            for endpoint in list(self.endpoints):
+                endpoint.abort()
+            self._run(self._take_soon())
+        self.closed = True
+
+    def forget(self, endpoint: Endpoint) -> None:
+        """An endpoint has ended and its descriptor is free: whoever waited for one goes on."""
+        self.endpoints.discard(endpoint)
+        self.crowded = False
+        waiting, self.waiting = self.waiting, []
+        for resume in waiting:
+            resume()
+
+    def __enter__(self) -> Any:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    # -- telling
+
+    def tell(self, kind: str, **facts: Any) -> None:
+        """Hand an event to the observer.  One that raises is taken off: it must not change what it watches."""
+        try:
+            if self.observer is not None:
+                self.observer(trace.Event(kind, facts))
+        except Exception:
+            self.observer = None
+            log.exception("the observer raised, and is not called any more")
+
+    def _tell_what_is_asked(self, timeout: Optional[float]) -> None:
+        reading = [self._named(watcher) for watcher in self._readers.values()]
+        writing = [self._named(watcher, True) for watcher in self._writers.values()]
+        self.tell("asked", turn=self.turns, patience="for ever" if timeout is None else f"at most {timeout:.3f} s",
+                  reading=trace.listed(reading), writing=trace.listed(writing))
+
+    def _named(self, watcher: Watcher, writing: bool = False) -> Tuple[str, str]:
+        owner = owner_of(watcher.callback)
+        if isinstance(owner, Endpoint):
+            return owner.name, owner.why(writing)
+        return f"fd {watcher.fd}", describe(watcher.callback)
+
+
+def describe(callback: Any) -> str:
+    """A callback in words: `Echo.data_received`, or `#5 on_readable` for the reactor's own."""
+    while isinstance(callback, partial):
+        callback = callback.func
+    owner = getattr(callback, "__self__", None)
+    if isinstance(owner, Endpoint):
+        return f"{owner!r}"
+    return getattr(callback, "__qualname__", None) or repr(callback)
+
+
+def _number(source: Selectable) -> int:
+    fd = source if isinstance(source, int) else source.fileno()
+    if not isinstance(fd, int):
+        raise TypeError(f"select cannot watch {source!r}: it has no descriptor")
+    return fd
+
+
+def _cancel(watcher: Optional[Watcher]) -> bool:
+    if watcher is not None:
+        watcher.cancel()
+    return watcher is not None
+
+
+def _ask_about(fd: int) -> None:
+    try:
+        select.select([fd], [], [], 0)
+    except (OSError, ValueError) as exc:
+        raise ValueError(f"select cannot watch descriptor {fd}: {exc}") from None
+
+
+def _can_watch(fd: int) -> bool:
+    try:
+        _ask_about(fd)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,354 @@
+"""One connected stream socket: the only file that calls recv and send.
+
+Theory of operation
+
+1. There is one way out.  write() hands its bytes to the kernel at once while nothing
+   is queued; what the kernel did not take waits in an OutboundQueue and leaves through
+   `_on_writable`.  Both offer through `_offer`, the one place
+   that sends.  select is asked about writability only while the queue holds something:
+   a socket with room is always writable, and a loop that asks in vain, spins.
+2. There is one way in: at most one recv for each time that select says readable.
+3. A state only ever moves forward:  open -> closing -> lost -> ended.
+     closing  close() was called: no more reading, no more writes accepted, the queue drains
+     lost     nothing can be sent any more; connection_lost is scheduled
+     ended    connection_lost was called, once, and the descriptor is free
+   abort() and an error lead to `lost` from anywhere.  connection_lost always comes from the
+   loop, never from inside the caller's stack.
+4. close() delivers.  A kernel that holds unread input answers close() with a reset, which
+   destroys what the peer has not read yet.  So with input unread we half-close, read and
+   throw away until the peer is done (at most LINGER seconds), and only then close.
+
+The life of an echo:  begin, (_on_readable, write, _offer)*, _on_readable, close, _part, _end.
+"""
+from __future__ import annotations
+
+import socket
+import sys
+from typing import Any, Callable, Iterable, Optional, Union
+
+from .errors import NOT_NOW, PEER_GONE
+from .loop import Endpoint, EventLoop, Watcher
+from .outbound import Chunk, OutboundQueue
+from .timers import Timer
+
+Data = Union[bytes, bytearray, memoryview]
+
+# One recv.  More would make one busy connection slow for the others; less costs turns.
+APPETITE = 256 * 1024
+# Windows copies all that it is offered, even to take little of it.
+MOST_OFFERED = 128 * 1024 if sys.platform == "win32" else sys.maxsize
+# asyncio's water marks.
+HIGH, LOW = 64 * 1024, 16 * 1024
+# Seconds a peer may take nothing of what is queued after close(), before it is given up.
+PATIENCE = 30.0
+# Seconds given to the peer to read our last bytes while it is still sending.
+LINGER = 2.0
+
+
+class StreamTransport(Endpoint):
+    """A connected stream and its protocol.  Methods never block and never raise for what the peer does."""
+
+    __slots__ = ("sock", "peer", "_protocol", "_reader", "_writer", "_queue", "_high", "_low", "_timer", "_on_end",
+                 "_paused", "_choked", "_closing", "_lost", "_eof_in", "_eof_out", "dropped")
+
+    def __init__(self, loop: EventLoop, sock: socket.socket, protocol: Any, peer: Any = None,
+                 on_end: Optional[Callable[[], object]] = None) -> None:
+        super().__init__(loop)
+        self.sock = sock
+        self.peer = peer
+        self.dropped = 0  # bytes written after close, for which it was too late
+        self._protocol = protocol
+        self._reader: Optional[Watcher] = None
+        self._writer: Optional[Watcher] = None
+        self._queue: Optional[OutboundQueue] = None  # there only while the kernel owes us room
+        self._high, self._low = HIGH, LOW
+        self._timer: Optional[Timer] = None
+        self._on_end = on_end
+        self._paused = False  # set by pause_reading()
+        self._choked = False  # set when pause_writing() was called
+        self._closing = False  # set by close(), abort() and loss
+        self._lost = False  # set when connection_lost is certain
+        self._eof_in = False  # set when the peer said end of file
+        self._eof_out = False  # set by write_eof()
+
+    def __repr__(self) -> str:
+        state = "lost" if self._lost else "closing" if self._closing else "reading" if self._reader else "paused"
+        return f"<StreamTransport {self.name} fd={self.sock.fileno()} {state}, {self.get_write_buffer_size()} queued>"
+
+    def why(self, writing: bool) -> str:
+        """The reason why select watches this."""
+        if writing:
+            return f"because {self.get_write_buffer_size():,} bytes are queued"
+        return "to throw away what still comes" if self._closing else "connected"
+
+    def begin(self) -> None:
+        """Introduce the protocol and start to read; called once, by the loop."""
+        self._protocol.connection_made(self)
+        self._watch()
+
+    # -- reading
+
+    def _watch(self) -> None:
+        if self._reader is None and not (self._paused or self._closing or self._eof_in):
+            self._reader = self.loop.add_reader(self.sock, self._on_readable)
+
+    def _unwatch(self) -> None:
+        reader, self._reader = self._reader, None
+        if reader is not None:
+            reader.cancel()
+
+    def _receive(self) -> Optional[bytes]:
+        # None where there is nothing now, or ever.
+        try:
+            data = self.sock.recv(APPETITE)
+        except OSError as exc:
+            if exc.errno not in NOT_NOW:
+                self.fail(exc)
+            return None
+        if self.loop.observer is not None:
+            self.loop.tell("received" if data else "ended", who=self.name, size=len(data), head=data[:40])
+        return data
+
+    def _on_readable(self) -> None:
+        data = self._receive()
+        if data:
+            self._protocol.data_received(data)
+        elif data is not None:
+            # End of file stays readable for ever: who goes on watching it, spins.
+            self._eof_in = True
+            self._unwatch()
+            if not self._protocol.eof_received() or self._eof_out:
+                self.close()
+
+    def pause_reading(self) -> None:
+        """No data_received until resume_reading(); a reset or end of file is not noticed meanwhile either."""
+        if not (self._closing or self._paused):
+            self._paused = True
+            self._unwatch()
+            self._tell("reading paused")
+
+    def resume_reading(self) -> None:
+        """Undo pause_reading(); data_received comes from a later turn, never from inside this call."""
+        if self._paused:
+            self._paused = False
+            self._watch()
+            self._tell("reading resumed")
+
+    def is_reading(self) -> bool:
+        """True while data_received may be called."""
+        return not (self._paused or self._closing or self._eof_in)
+
+    # -- writing
+
+    # TypeError for anything but bytes; RuntimeError after write_eof().  After close() it is too late:
+    # the bytes are counted in `dropped`.
+    def write(self, data: Data) -> None:
+        """Send in order, at once as far as the kernel takes it, else when it does.  Mutable data is copied."""
+        if type(data) is not bytes:
+            data = _immutable(data)
+        if self._eof_out:
+            raise RuntimeError("write() after write_eof()")
+        if self._closing:
+            self.dropped += len(data)
+        elif self._queue is not None:
+            self._enqueue(data)
+        elif data:
+            taken = self._offer(data)
+            if taken < len(data):
+                self._enqueue(memoryview(data)[taken:] if taken else data)
+
+    def writelines(self, list_of_data: Iterable[Data]) -> None:
+        """As write() of all of them joined."""
+        self.write(b"".join([_immutable(data) for data in list_of_data]))
+
+    def _offer(self, data: Chunk) -> int:
+        # The only place that sends.  Answers how many bytes are no longer ours.
+        try:
+            taken = self.sock.send(data if len(data) <= MOST_OFFERED else memoryview(data)[:MOST_OFFERED])
+        except OSError as exc:
+            if exc.errno not in NOT_NOW:
+                self.fail(exc)
+                return len(data)  # lost with the connection, so nothing of it is left to queue
+            taken = 0
+        if self.loop.observer is not None:
+            left = len(data) - taken
+            kind = "blocked" if not taken else "partly sent" if left else "sent"
+            self.loop.tell(kind, who=self.name, offered=len(data), taken=taken, left=left)
+        return taken
+
+    def _enqueue(self, data: Chunk) -> None:
+        if not data:
+            return
+        if self._queue is None:
+            self._queue = OutboundQueue()
+            self._writer = self.loop.add_writer(self.sock, self._on_writable)
+        self._queue.append(data)
+        if self._queue.size > self._high and not self._choked:
+            self._choked = True
+            self._tell("writing paused", queued=self._queue.size)
+            self.loop.call_now(self._pause_writing)
+
+    def _pause_writing(self) -> None:
+        # A method of ours, so that what the protocol raises is blamed on this connection.
+        self._protocol.pause_writing()
+
+    def _on_writable(self) -> None:
+        queue = self._queue
+        assert queue is not None
+        taken = self._offer(queue.head())
+        if self._lost:
+            return
+        queue.took(taken)
+        if not queue.size:
+            self._stop_writing()
+        if self._choked and queue.size <= self._low:
+            self._choked = False
+            self._tell("writing resumed", queued=queue.size)
+            self._protocol.resume_writing()  # may fill the queue again
+        if self._queue is None and not self._lost:
+            self._drained()
+
+    def _drained(self) -> None:
+        if self._eof_out:
+            self._shutdown()
+        if self._closing:
+            self._part()
+
+    def _stop_writing(self) -> None:
+        self._queue = None
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            writer.cancel()
+
+    def set_write_buffer_limits(self, high: Optional[int] = None, low: Optional[int] = None) -> None:
+        """Above `high` queued bytes pause_writing() is called, at `low` (a quarter) or below resume_writing()."""
+        if high is None:
+            high = HIGH if low is None else 4 * low
+        if low is None:
+            low = high // 4
+        if not high >= low >= 0:
+            raise ValueError(f"high ({high}) must be at least low ({low}), and low at least 0")
+        self._high, self._low = high, low
+
+    def get_write_buffer_size(self) -> int:
+        """Bytes that the kernel has not taken yet."""
+        return 0 if self._queue is None else self._queue.size
+
+    # -- closing
+
+    def can_write_eof(self) -> bool:
+        """True: every stream here can be half-closed."""
+        return True
+
+    def write_eof(self) -> None:
+        """Half-close: the peer reads end of file after what is queued.  We can still read."""
+        if not (self._closing or self._eof_out):
+            self._eof_out = True
+            if self._queue is None:
+                self._shutdown()
+
+    def _shutdown(self) -> None:
+        try:
+            self.sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass  # the connection is gone, which the reading side reports
+        self._tell("half-closed")
+        if self._eof_in:
+            self.close()
+
+    def is_closing(self) -> bool:
+        """True from the first close(), abort() or loss on."""
+        return self._closing
+
+    def close(self) -> None:
+        """Read no more, deliver what is queued, then connection_lost(None), once.  Twice is once."""
+        if self._closing:
+            return
+        self._closing = True
+        self._unwatch()
+        if self._queue is None:
+            self.loop.call_soon(self._part)
+        else:
+            self._set_timer(PATIENCE, self._give_up, self._queue.size)
+
+    def _give_up(self, before: int) -> None:
+        left = self.get_write_buffer_size()
+        if left < before:
+            self._set_timer(PATIENCE, self._give_up, left)
+        else:
+            self.fail(TimeoutError(f"the peer took nothing for {PATIENCE:.0f} seconds after close()"))
+
+    def _part(self) -> None:
+        # All is in the kernel's hands; leave in the way that lets it deliver.
+        unread = not (self._lost or self._eof_in) and self._receive()
+        if self._lost:
+            return
+        if unread:
+            self._shutdown()
+            self._reader = self.loop.add_reader(self.sock, self._discard)
+            self._set_timer(LINGER, self.abort)
+        else:
+            self._let_go()
+            self._end(None)
+
+    def _discard(self) -> None:
+        if self._receive() == b"":
+            self._let_go()
+            self._end(None)
+
+    def fail(self, exc: Optional[BaseException]) -> None:
+        """Give the connection up at once: the queue is lost, connection_lost(exc) follows, once."""
+        if not self._lost:
+            self._let_go()
+            self.loop.call_soon(self._end, exc)
+
+    def _let_go(self) -> None:
+        self._closing = self._lost = True
+        self._unwatch()
+        self._stop_writing()
+        self._set_timer(None)
+
+    def _set_timer(self, delay: Optional[float], *callback: Any) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = None if delay is None else self.loop.call_later(delay, *callback)
+
+    def _end(self, exc: Optional[BaseException]) -> None:
+        protocol, self._protocol = self._protocol, None
+        try:
+            protocol.connection_lost(exc)
+        finally:
+            self._tell("closed", why=self._reason(exc))
+            self.sock.close()
+            self.loop.forget(self)
+            if self._on_end is not None:
+                self._on_end()
+
+    def _reason(self, exc: Optional[BaseException]) -> str:
+        if exc is None:
+            return "the peer had finished" if self._eof_in else "by us"
+        gone = isinstance(exc, OSError) and exc.errno in PEER_GONE
+        return f"the peer is gone ({exc})" if gone else f"because of {exc!r}"
+
+    def _tell(self, kind: str, **facts: Any) -> None:
+        if self.loop.observer is not None:
+            self.loop.tell(kind, who=self.name, **facts)
+
+    # -- facts
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        """'peername', 'sockname' or 'socket'; the default where it is not known (any more)."""
+        if name == "socket":
+            return self.sock
+        try:
+            if name == "peername":
+                return self.peer or self.sock.getpeername()
+            return self.sock.getsockname() if name == "sockname" else default
+        except OSError:
+            return default
+
+
+def _immutable(data: Data) -> bytes:
+    if not isinstance(data, (bytes, bytearray, memoryview)):
+        raise TypeError(f"a transport takes bytes, not {type(data).__name__}: did you mean data.encode()?")
+    return bytes(data)
