@@ -3,7 +3,8 @@
 Theory of operation
 
 1. Interest is kept by descriptor number, in two dictionaries: who waits to read,
-   who waits to write.  They are handed to select as they are; it works on copies.
+   who waits to write.  The lists that select is asked with are made anew when, and
+   only when, somebody comes or goes.
 2. The numbers that select answers with become Watcher objects before any callback
    runs.  A number may be closed and given to somebody else in the middle of a turn;
    a Watcher never is.  One that was cancelled earlier in the same turn is skipped,
@@ -41,9 +42,9 @@ from .timers import Handle, Timer, Timers
 log = logging.getLogger("reactor")
 
 WINDOWS = sys.platform == "win32"
-DAY = 86400.0  # longer sleeps overflow on some systems, and nobody can tell the difference
-# On Windows Ctrl-C does not end a select, so there no sleep is longer than this.
-LONGEST_WAIT = 0.5 if WINDOWS else DAY
+DAY = 86400.0  # longer timeouts overflow on some systems
+# How long to sleep with nothing to wait for: for ever, but on Windows Ctrl-C does not end a select.
+ASLEEP = 0.5 if WINDOWS else None
 
 
 # A socket, or anything else with a fileno(), or a descriptor number.
@@ -54,19 +55,22 @@ Select = Callable[..., Tuple[Sequence[int], Sequence[int], Sequence[int]]]
 class Watcher(Handle):
     """One socket watched for one direction."""
 
-    __slots__ = ("fd", "_table")
+    __slots__ = ("fd", "_table", "_loop")
 
-    def __init__(self, fd: int, callback: Callable[[], object], table: Dict[int, Watcher]) -> None:
+    def __init__(self, fd: int, callback: Callable[[], object], table: Dict[int, Watcher], loop: EventLoop) -> None:
         self.callback = callback
         self.fd = fd
         self._table = table
+        self._loop = loop
         table[fd] = self
+        loop.asked = None
 
     def cancel(self) -> None:
         """Stop watching; not called any more, even if ready in this very turn."""
         self.callback = None
         if self._table.get(self.fd) is self:
             del self._table[self.fd]
+            self._loop.asked = None
 
 
 # Its number is its name for its whole life (#5), which a descriptor number is not.
@@ -123,9 +127,7 @@ class EventLoop:
         self._select = select
         self._readers: Dict[int, Watcher] = {}
         self._writers: Dict[int, Watcher] = {}
-        # Windows tells of a connection that failed in the third list alone.  Elsewhere that
-        # list means urgent data, which nobody here reads: not watched, it cannot spin.
-        self._third = self._writers if WINDOWS else ()
+        self.asked: Optional[Tuple[List[int], List[int], List[int]]] = None  # select's three lists; None when stale
         self._proven = -1  # the highest descriptor that select is known to hold
         self._soon: Deque[Handle] = deque()
         self._timers = Timers()
@@ -135,19 +137,22 @@ class EventLoop:
 
     # -- the turn
 
-    def turn(self, patience: Optional[float] = None) -> None:
-        """Make one pass; sleep until something is ready or due, at most `patience` seconds where given."""
+    def turn(self, patience: Optional[float] = None) -> int:
+        """Make one pass; sleep until something is ready or due, at most `patience` seconds.  How many were ready."""
         readers, writers, run = self._readers, self._writers, self._run
-        timeout = self._timeout(patience)
+        timeout = ASLEEP
+        if self._soon or self._timers.heap or patience is not None:
+            timeout = self._timeout(patience)
         if self.observer is not None:
             run = self._run_observed
             self._tell_what_is_asked(timeout)
         try:
-            readable, writable, failed = self._select(readers, writers, self._third, timeout)
+            readable, writable, failed = self._select(*(self.asked or self._ask()), timeout)
         except InterruptedError:
-            return
+            return 0
         except (OSError, ValueError) as exc:
-            return self._mend(exc)
+            self._mend(exc)
+            return 0
         ready = [readers[fd] for fd in readable]
         if writable or failed:
             ready += [writers[fd] for fd in dict.fromkeys((*writable, *failed))]
@@ -158,18 +163,24 @@ class EventLoop:
         if self._soon:
             run(self._take_soon())
         run(ready)
-        if self._timers:
+        if self._timers.heap:
             run(self._timers.due(self.time()))
+        return len(ready)
+
+    def _ask(self) -> Tuple[List[int], List[int], List[int]]:
+        # Windows tells of a connection that failed in the third list alone.  Elsewhere that
+        # list means urgent data, which nobody here reads: not watched, it cannot spin.
+        writing = list(self._writers)
+        self.asked = list(self._readers), writing, writing if WINDOWS else []
+        return self.asked
 
     def _timeout(self, patience: Optional[float]) -> Optional[float]:
-        if self._soon or self._stopping:
+        if self._soon:
             return 0.0
-        wait = LONGEST_WAIT if patience is None else min(max(patience, 0.0), LONGEST_WAIT)
-        if self._timers:
-            timer = self._timers.first()
-            if timer is not None:
-                return min(max(timer.when() - self.time(), 0.0), wait)
-        return None if wait == DAY else wait
+        timer = self._timers.first()
+        due = None if timer is None else timer.when() - self.time()
+        known = [wait for wait in (patience, due, ASLEEP) if wait is not None]
+        return min(max(min(known), 0.0), DAY) if known else None
 
     def _take_soon(self) -> Iterator[Handle]:
         # One at a time: when a KeyboardInterrupt ends the turn, the others are still there.
@@ -247,7 +258,7 @@ class EventLoop:
             self._proven = max(self._proven, fd)
         if fd in table:
             raise RuntimeError(f"descriptor {fd} is already watched, by {describe(table[fd].callback)}")
-        return Watcher(fd, partial(callback, *args) if args else callback, table)
+        return Watcher(fd, partial(callback, *args) if args else callback, table, self)
 
     # -- callbacks without a socket
 
@@ -293,6 +304,11 @@ class EventLoop:
     def stop(self) -> None:
         """Let run() return after this turn; before run(), after the first one."""
         self._stopping = True
+        self._soon.append(Handle(int))  # something to do, so that the turn does not sleep
+
+    def scheduled(self) -> bool:
+        """True while call_soon's callbacks wait for the next turn."""
+        return bool(self._soon)
 
     def is_idle(self) -> bool:
         """True when nothing can happen any more: no connection, no timer, nothing scheduled."""

@@ -66,12 +66,9 @@ class Timers:
     """The heap of timers."""
 
     def __init__(self) -> None:
-        self._heap: List[Tuple[float, int, Timer]] = []
+        self.heap: List[Tuple[float, int, Timer]] = []  # empty only if no timer is set
         self._order = 0
         self._cancelled = 0
-
-    def __len__(self) -> int:
-        return len(self._heap)
 
     def add(self, when: float, callback: Callable[[], object]) -> Timer:
         """Set a timer.  ValueError for a moment that is not a number."""
@@ -79,12 +76,12 @@ class Timers:
             raise ValueError("a timer needs a moment, not nan")
         timer = Timer(when, callback, self)
         self._order += 1
-        heapq.heappush(self._heap, (when, self._order, timer))
+        heapq.heappush(self.heap, (when, self._order, timer))
         return timer
 
     def first(self) -> Optional[Timer]:
         """The timer that is due next; None where there is none."""
-        heap = self._heap
+        heap = self.heap
         while heap and heap[0][2].callback is None:
             heapq.heappop(heap)
             self._cancelled -= 1
@@ -94,17 +91,17 @@ class Timers:
         """Those whose moment has come, in order; each leaves the heap as it is given."""
         last = self._order
         while self.first() is not None:
-            when, order, timer = self._heap[0]
+            when, order, timer = self.heap[0]
             if when > now or order > last:
                 return
-            heapq.heappop(self._heap)
+            heapq.heappop(self.heap)
             timer.leave()
             yield timer
 
     def one_cancelled(self) -> None:
         """A timer in the heap was cancelled."""
         self._cancelled += 1
-        if self._cancelled * 2 > len(self._heap) > COMPACT_ABOVE:
-            self._heap = [entry for entry in self._heap if entry[2].callback is not None]
-            heapq.heapify(self._heap)
+        if self._cancelled * 2 > len(self.heap) > COMPACT_ABOVE:
+            self.heap = [entry for entry in self.heap if entry[2].callback is not None]
+            heapq.heapify(self.heap)
             self._cancelled = 0
