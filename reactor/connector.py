@@ -13,9 +13,10 @@ import os
 import socket
 from typing import Any, Callable, List, Optional
 
+from .endpoint import Endpoint
 from .errors import CONNECTING
 from .listener import shown
-from .loop import Endpoint, EventLoop, Watcher, log
+from .loop import EventLoop, Watcher, log
 from .transport import StreamTransport
 
 
@@ -54,8 +55,7 @@ class Connector(Endpoint):
         if not self._addresses:
             return self.fail(exc)
         family, kind, proto, _, address = self._addresses.pop(0)
-        if self.loop.observer is not None:
-            self.loop.tell("connecting", who=self.name, address=shown(address))
+        self.tell("connecting", address=shown(address))
         try:
             self._sock = socket.socket(family, kind, proto)
             self._sock.setblocking(False)
@@ -90,16 +90,11 @@ class Connector(Endpoint):
             sock.close()
             raise
         transport = StreamTransport(self.loop, sock, protocol)
-        if self.loop.observer is not None:
-            self.loop.tell("connected", who=self.name, connection=transport.name, where=self._where)
+        self.tell("connected", connection=transport.name, where=self._where)
         self.loop.call_now(transport.begin)
 
     def cancel(self) -> None:
         """Give up; on_error is called with a ConnectionAbortedError, unless the attempt is over."""
-        self.fail(None)
-
-    def close(self) -> None:
-        """As cancel()."""
         self.fail(None)
 
     def fail(self, exc: Optional[BaseException]) -> None:
@@ -109,8 +104,7 @@ class Connector(Endpoint):
             self.loop.call_soon(self._report, exc or ConnectionAbortedError(f"gave up connecting to {self._where}"))
 
     def _report(self, exc: OSError) -> None:
-        if self.loop.observer is not None:
-            self.loop.tell("closed", who=self.name, why=str(exc))
+        self.tell("closed", why=str(exc))
         if self._on_error is None:
             log.error("%s", exc)
         else:

@@ -22,8 +22,9 @@ import socket
 import stat
 from typing import Any, Callable, List, Optional
 
+from .endpoint import Endpoint
 from .errors import CLIENT_LEFT, EXHAUSTED, NOT_HERE, NOT_NOW
-from .loop import WINDOWS, Endpoint, EventLoop, Watcher, log
+from .loop import WINDOWS, EventLoop, Watcher, log
 from .transport import StreamTransport
 
 try:
@@ -114,8 +115,7 @@ class Listener(Endpoint):
             return
         self.connections += 1
         transport = StreamTransport(self.loop, client, protocol, peer, self._left)
-        if self.loop.observer is not None:
-            self.loop.tell("accepted", who=self.name, connection=transport.name, peer=shown(peer))
+        self.tell("accepted", connection=transport.name, peer=shown(peer))
         self.loop.call_now(transport.begin)
         if place >= CEILING:
             self.loop.crowded = True
@@ -134,8 +134,7 @@ class Listener(Endpoint):
         # Until the next connection, anybody's, has ended.
         self._unwatch()
         self.loop.waiting.append(self._resume)
-        if self.loop.observer is not None:
-            self.loop.tell("full", who=self.name, connections=self.connections)
+        self.tell("full", connections=self.connections)
 
     def _unwatch(self) -> None:
         for watcher in self._watchers:

@@ -37,6 +37,7 @@ from functools import partial
 from typing import Any, Callable, Deque, Dict, Iterable, Iterator, List, Optional, Sequence, Set, Tuple
 
 from . import trace
+from .endpoint import Endpoint
 from .timers import Handle, Timer, Timers
 
 log = logging.getLogger("reactor")
@@ -71,37 +72,6 @@ class Watcher(Handle):
         if self._table.get(self.fd) is self:
             del self._table[self.fd]
             self._loop.asked = None
-
-
-# Its number is its name for its whole life (#5), which a descriptor number is not.
-class Endpoint:
-    """One thing that the loop drives: a connection, a listener, a connector, a datagram socket."""
-
-    __slots__ = ("loop", "number")
-
-    def __init__(self, loop: EventLoop) -> None:
-        self.loop = loop
-        self.number = next(loop.numbers)
-        loop.endpoints.add(self)
-
-    @property
-    def name(self) -> str:
-        """#5, say."""
-        return f"#{self.number}"
-
-    def why(self, writing: bool) -> str:
-        """The reason why select watches this."""
-        return "connected"
-
-    def close(self) -> None:
-        """End in an orderly way."""
-
-    def abort(self) -> None:
-        """End at once."""
-        self.fail(None)
-
-    def fail(self, exc: Optional[BaseException]) -> None:
-        """End at once, because of `exc`."""
 
 
 def owner_of(callback: Any) -> Any:
@@ -220,7 +190,7 @@ class EventLoop:
     def _mend(self, exc: Exception) -> None:
         """Drop whoever select choked on; raise where nobody can be found, since going on would spin."""
         watchers = [*self._readers.values(), *self._writers.values()]
-        culprits = [watcher for watcher in watchers if not _can_watch(watcher.fd)]
+        culprits = [watcher for watcher in watchers if _ask_about(watcher.fd) is not None]
         if not culprits:
             raise exc
         for watcher in culprits:
@@ -240,21 +210,15 @@ class EventLoop:
         """As add_reader, in each turn in which `source` is writable: watch only while there is something to write."""
         return self._watch(self._writers, source, callback, args)
 
-    def remove_reader(self, source: Selectable) -> bool:
-        """Stop watching; True where it was watched."""
-        return _cancel(self._readers.get(_number(source)))
-
-    def remove_writer(self, source: Selectable) -> bool:
-        """Stop watching; True where it was watched."""
-        return _cancel(self._writers.get(_number(source)))
-
     def _watch(self, table: Dict[int, Watcher], source: Selectable, callback: Callable[..., object],
                args: Tuple[Any, ...]) -> Watcher:
         self._check()
-        fd = _number(source)
+        fd = source if isinstance(source, int) else source.fileno()
         # What is lower than one that select took before, and no stale number, it will take.
         if not 0 <= fd <= self._proven or source is fd:
-            _ask_about(fd)
+            problem = _ask_about(fd)
+            if problem is not None:
+                raise ValueError(f"select cannot watch {source!r}: {problem}")
             self._proven = max(self._proven, fd)
         if fd in table:
             raise RuntimeError(f"descriptor {fd} is already watched, by {describe(table[fd].callback)}")
@@ -305,10 +269,6 @@ class EventLoop:
         """Let run() return after this turn; before run(), after the first one."""
         self._stopping = True
         self._soon.append(Handle(int))  # something to do, so that the turn does not sleep
-
-    def scheduled(self) -> bool:
-        """True while call_soon's callbacks wait for the next turn."""
-        return bool(self._soon)
 
     def is_idle(self) -> bool:
         """True when nothing can happen any more: no connection, no timer, nothing scheduled."""
@@ -372,29 +332,10 @@ def describe(callback: Any) -> str:
     return getattr(callback, "__qualname__", None) or repr(callback)
 
 
-def _number(source: Selectable) -> int:
-    fd = source if isinstance(source, int) else source.fileno()
-    if not isinstance(fd, int):
-        raise TypeError(f"select cannot watch {source!r}: it has no descriptor")
-    return fd
-
-
-def _cancel(watcher: Optional[Watcher]) -> bool:
-    if watcher is not None:
-        watcher.cancel()
-    return watcher is not None
-
-
-def _ask_about(fd: int) -> None:
+def _ask_about(fd: int) -> Optional[Exception]:
+    """What select says of a descriptor that it cannot watch: closed, or too high a number for it."""
     try:
         select.select([fd], [], [], 0)
     except (OSError, ValueError) as exc:
-        raise ValueError(f"select cannot watch descriptor {fd}: {exc}") from None
-
-
-def _can_watch(fd: int) -> bool:
-    try:
-        _ask_about(fd)
-    except ValueError:
-        return False
-    return True
+        return exc
+    return None

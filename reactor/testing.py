@@ -46,7 +46,7 @@ def run_turns(loop: EventLoop, until: Optional[Callable[[], bool]] = None, at_mo
     for made in range(at_most):
         if until() if until is not None else quiet == 2:
             return made
-        quiet = 0 if loop.turn(0) or loop.scheduled() else quiet + 1
+        quiet = 0 if loop.turn(0) or loop._soon else quiet + 1
     raise AssertionError(f"after {at_most} turns it is still not over")
 
 

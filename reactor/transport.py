@@ -2,23 +2,21 @@
 
 Theory of operation
 
-1. There is one way out.  write() hands its bytes to the kernel at once while nothing
-   is queued; what the kernel did not take waits in an OutboundQueue and leaves through
-   `_on_writable`.  Both offer through `_offer`, the one place
-   that sends.  select is asked about writability only while the queue holds something:
-   a socket with room is always writable, and a loop that asks in vain, spins.
-2. There is one way in: at most one recv for each time that select says readable.
-3. A state only ever moves forward:  open -> closing -> lost -> ended.
-     closing  close() was called: no more reading, no more writes accepted, the queue drains
-     lost     nothing can be sent any more; connection_lost is scheduled
-     ended    connection_lost was called, once, and the descriptor is free
-   abort() and an error lead to `lost` from anywhere.  connection_lost always comes from the
-   loop, never from inside the caller's stack.
+1. There is one way out.  write() hands its bytes to the kernel at once while nothing is
+   queued; what the kernel did not take waits in an OutboundQueue and leaves through
+   `_on_writable`.  Both offer through `_offer`, the one place that sends.  select is asked
+   about writability only while the queue holds something: a socket with room is always
+   writable, and a loop that asks in vain, spins.
+2. There is one way in: at most one recv for each time that select says readable.  End of
+   file stays readable for ever, so after it the socket is not watched any more.
+3. Back pressure: a queue above the high-water mark pauses the protocol's writing, one at or
+   below the low-water mark resumes it.
 4. close() delivers.  A kernel that holds unread input answers close() with a reset, which
    destroys what the peer has not read yet.  So with input unread we half-close, read and
    throw away until the peer is done (at most LINGER seconds), and only then close.
 
 The life of an echo:  begin, (_on_readable, write, _offer)*, _on_readable, close, _part, _end.
+How it ends is in endpoint.py.
 """
 from __future__ import annotations
 
@@ -26,15 +24,17 @@ import socket
 import sys
 from typing import Any, Callable, Iterable, Optional, Union
 
-from .errors import NOT_NOW, PEER_GONE
-from .loop import Endpoint, EventLoop, Watcher
+from .endpoint import SocketEndpoint
+from .errors import NOT_NOW
+from .loop import EventLoop
 from .outbound import Chunk, OutboundQueue
 from .timers import Timer
 
 Data = Union[bytes, bytearray, memoryview]
 
-# One recv.  More would make one busy connection slow for the others; less costs turns.
-APPETITE = 256 * 1024
+# Bytes that one recv asks for: much, from who filled the last one.  Asking always for much costs
+# a small message three times its time, since the C library gets such a buffer from the system anew.
+MODEST, LARGE = 64 * 1024, 256 * 1024
 # Windows copies all that it is offered, even to take little of it.
 MOST_OFFERED = 128 * 1024 if sys.platform == "win32" else sys.maxsize
 # asyncio's water marks.
@@ -45,68 +45,53 @@ PATIENCE = 30.0
 LINGER = 2.0
 
 
-class StreamTransport(Endpoint):
+class StreamTransport(SocketEndpoint):
     """A connected stream and its protocol.  Methods never block and never raise for what the peer does."""
 
-    __slots__ = ("sock", "peer", "_protocol", "_reader", "_writer", "_queue", "_high", "_low", "_timer", "_on_end",
-                 "_paused", "_choked", "_closing", "_lost", "_eof_in", "_eof_out", "dropped")
+    __slots__ = ("_peer", "_on_end", "_queue", "_high", "_low", "_timer", "_appetite",
+                 "_paused", "_choked", "_eof_in", "_eof_out")
 
     def __init__(self, loop: EventLoop, sock: socket.socket, protocol: Any, peer: Any = None,
                  on_end: Optional[Callable[[], object]] = None) -> None:
-        super().__init__(loop)
-        self.sock = sock
-        self.peer = peer
-        self.dropped = 0  # bytes written after close, for which it was too late
-        self._protocol = protocol
-        self._reader: Optional[Watcher] = None
-        self._writer: Optional[Watcher] = None
+        super().__init__(loop, sock, protocol)
+        self._peer = peer
+        self._on_end = on_end
         self._queue: Optional[OutboundQueue] = None  # there only while the kernel owes us room
         self._high, self._low = HIGH, LOW
         self._timer: Optional[Timer] = None
-        self._on_end = on_end
+        self._appetite = MODEST
         self._paused = False  # set by pause_reading()
-        self._choked = False  # set when pause_writing() was called
-        self._closing = False  # set by close(), abort() and loss
-        self._lost = False  # set when connection_lost is certain
+        self._choked = False  # set while the protocol's writing is paused
         self._eof_in = False  # set when the peer said end of file
         self._eof_out = False  # set by write_eof()
 
-    def __repr__(self) -> str:
-        state = "lost" if self._lost else "closing" if self._closing else "reading" if self._reader else "paused"
-        return f"<StreamTransport {self.name} fd={self.sock.fileno()} {state}, {self.get_write_buffer_size()} queued>"
-
     def why(self, writing: bool) -> str:
-        """The reason why select watches this."""
+        """The reason why select watches this, for reading or for writing."""
         if writing:
             return f"because {self.get_write_buffer_size():,} bytes are queued"
         return "to throw away what still comes" if self._closing else "connected"
 
-    def begin(self) -> None:
-        """Introduce the protocol and start to read; called once, by the loop."""
-        self._protocol.connection_made(self)
-        self._watch()
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        """'peername', 'sockname' or 'socket'; the default where it is not known (any more)."""
+        return self._peer if self._peer and name == "peername" else super().get_extra_info(name, default)
 
     # -- reading
 
     def _watch(self) -> None:
-        if self._reader is None and not (self._paused or self._closing or self._eof_in):
-            self._reader = self.loop.add_reader(self.sock, self._on_readable)
-
-    def _unwatch(self) -> None:
-        reader, self._reader = self._reader, None
-        if reader is not None:
-            reader.cancel()
+        if not (self._paused or self._eof_in):
+            super()._watch()
 
     def _receive(self) -> Optional[bytes]:
-        # None where there is nothing now, or ever.
+        # b"" at end of file; None where there is nothing now, or ever.
         try:
-            data = self.sock.recv(APPETITE)
+            data = self.sock.recv(self._appetite)
         except OSError as exc:
             if exc.errno not in NOT_NOW:
                 self.fail(exc)
             return None
+        self._appetite = MODEST if len(data) < MODEST else LARGE
         if self.loop.observer is not None:
-            self.loop.tell("received" if data else "ended", who=self.name, size=len(data), head=data[:40])
+            self.tell("received" if data else "ended", size=len(data), head=data[:40])
         return data
 
     def _on_readable(self) -> None:
@@ -114,7 +99,6 @@ class StreamTransport(Endpoint):
         if data:
             self._protocol.data_received(data)
         elif data is not None:
-            # End of file stays readable for ever: who goes on watching it, spins.
             self._eof_in = True
             self._unwatch()
             if not self._protocol.eof_received() or self._eof_out:
@@ -125,14 +109,14 @@ class StreamTransport(Endpoint):
         if not (self._closing or self._paused):
             self._paused = True
             self._unwatch()
-            self._tell("reading paused")
+            self.tell("reading paused")
 
     def resume_reading(self) -> None:
         """Undo pause_reading(); data_received comes from a later turn, never from inside this call."""
         if self._paused:
             self._paused = False
             self._watch()
-            self._tell("reading resumed")
+            self.tell("reading resumed")
 
     def is_reading(self) -> bool:
         """True while data_received may be called."""
@@ -150,9 +134,11 @@ class StreamTransport(Endpoint):
             raise RuntimeError("write() after write_eof()")
         if self._closing:
             self.dropped += len(data)
+        elif not data:
+            return
         elif self._queue is not None:
             self._enqueue(data)
-        elif data:
+        else:
             taken = self._offer(data)
             if taken < len(data):
                 self._enqueue(memoryview(data)[taken:] if taken else data)
@@ -173,19 +159,17 @@ class StreamTransport(Endpoint):
         if self.loop.observer is not None:
             left = len(data) - taken
             kind = "blocked" if not taken else "partly sent" if left else "sent"
-            self.loop.tell(kind, who=self.name, offered=len(data), taken=taken, left=left)
+            self.tell(kind, offered=len(data), taken=taken, left=left)
         return taken
 
     def _enqueue(self, data: Chunk) -> None:
-        if not data:
-            return
         if self._queue is None:
             self._queue = OutboundQueue()
-            self._writer = self.loop.add_writer(self.sock, self._on_writable)
+            self._watch_writing()
         self._queue.append(data)
         if self._queue.size > self._high and not self._choked:
             self._choked = True
-            self._tell("writing paused", queued=self._queue.size)
+            self.tell("writing paused", queued=self._queue.size)
             self.loop.call_now(self._pause_writing)
 
     def _pause_writing(self) -> None:
@@ -200,11 +184,12 @@ class StreamTransport(Endpoint):
             return
         queue.took(taken)
         if not queue.size:
-            self._stop_writing()
+            self._queue = None
+            self._unwatch_writing()
         if self._choked and queue.size <= self._low:
             self._choked = False
-            self._tell("writing resumed", queued=queue.size)
-            self._protocol.resume_writing()  # may fill the queue again
+            self.tell("writing resumed", queued=queue.size)
+            self._protocol.resume_writing()  # may fill the queue again, or end the connection
         if self._queue is None and not self._lost:
             self._drained()
 
@@ -213,12 +198,6 @@ class StreamTransport(Endpoint):
             self._shutdown()
         if self._closing:
             self._part()
-
-    def _stop_writing(self) -> None:
-        self._queue = None
-        writer, self._writer = self._writer, None
-        if writer is not None:
-            writer.cancel()
 
     def set_write_buffer_limits(self, high: Optional[int] = None, low: Optional[int] = None) -> None:
         """Above `high` queued bytes pause_writing() is called, at `low` (a quarter) or below resume_writing()."""
@@ -252,13 +231,9 @@ class StreamTransport(Endpoint):
             self.sock.shutdown(socket.SHUT_WR)
         except OSError:
             pass  # the connection is gone, which the reading side reports
-        self._tell("half-closed")
+        self.tell("half-closed")
         if self._eof_in:
             self.close()
-
-    def is_closing(self) -> bool:
-        """True from the first close(), abort() or loss on."""
-        return self._closing
 
     def close(self) -> None:
         """Read no more, deliver what is queued, then connection_lost(None), once.  Twice is once."""
@@ -281,13 +256,11 @@ class StreamTransport(Endpoint):
     def _part(self) -> None:
         # All is in the kernel's hands; leave in the way that lets it deliver.
         unread = not (self._lost or self._eof_in) and self._receive()
-        if self._lost:
-            return
         if unread:
             self._shutdown()
             self._reader = self.loop.add_reader(self.sock, self._discard)
             self._set_timer(LINGER, self.abort)
-        else:
+        elif not self._lost:
             self._let_go()
             self._end(None)
 
@@ -296,16 +269,9 @@ class StreamTransport(Endpoint):
             self._let_go()
             self._end(None)
 
-    def fail(self, exc: Optional[BaseException]) -> None:
-        """Give the connection up at once: the queue is lost, connection_lost(exc) follows, once."""
-        if not self._lost:
-            self._let_go()
-            self.loop.call_soon(self._end, exc)
-
     def _let_go(self) -> None:
-        self._closing = self._lost = True
-        self._unwatch()
-        self._stop_writing()
+        super()._let_go()
+        self._queue = None
         self._set_timer(None)
 
     def _set_timer(self, delay: Optional[float], *callback: Any) -> None:
@@ -314,38 +280,11 @@ class StreamTransport(Endpoint):
         self._timer = None if delay is None else self.loop.call_later(delay, *callback)
 
     def _end(self, exc: Optional[BaseException]) -> None:
-        protocol, self._protocol = self._protocol, None
         try:
-            protocol.connection_lost(exc)
+            super()._end(exc)
         finally:
-            self._tell("closed", why=self._reason(exc))
-            self.sock.close()
-            self.loop.forget(self)
             if self._on_end is not None:
                 self._on_end()
-
-    def _reason(self, exc: Optional[BaseException]) -> str:
-        if exc is None:
-            return "the peer had finished" if self._eof_in else "by us"
-        gone = isinstance(exc, OSError) and exc.errno in PEER_GONE
-        return f"the peer is gone ({exc})" if gone else f"because of {exc!r}"
-
-    def _tell(self, kind: str, **facts: Any) -> None:
-        if self.loop.observer is not None:
-            self.loop.tell(kind, who=self.name, **facts)
-
-    # -- facts
-
-    def get_extra_info(self, name: str, default: Any = None) -> Any:
-        """'peername', 'sockname' or 'socket'; the default where it is not known (any more)."""
-        if name == "socket":
-            return self.sock
-        try:
-            if name == "peername":
-                return self.peer or self.sock.getpeername()
-            return self.sock.getsockname() if name == "sockname" else default
-        except OSError:
-            return default
 
 
 def _immutable(data: Data) -> bytes:

@@ -1,0 +1,140 @@
+"""What a loop drives: an Endpoint, and the kind of it that has one socket and one protocol.
+
+An endpoint is known to its loop from birth until forget(), so that close() of the loop can end it,
+and by one number (#5) for its whole life, which a descriptor number is not.
+
+A SocketEndpoint only ever moves forward: open -> closing -> lost -> ended.
+
+  closing  close() was called: no more reading, no more writes accepted, the queue drains
+  lost     nothing is watched any more; connection_lost is scheduled
+  ended    connection_lost was called, once, and the descriptor is free
+
+abort() and an error lead to `lost` from anywhere.  connection_lost always comes from the loop, never
+from inside the caller's stack.
+"""
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING, Any, Callable, Optional
+
+if TYPE_CHECKING:
+    from .loop import EventLoop, Watcher
+
+
+class Endpoint:
+    """One thing that the loop drives: a connection, a listener, a connector, a datagram socket."""
+
+    __slots__ = ("loop", "number")
+
+    def __init__(self, loop: EventLoop) -> None:
+        self.loop = loop
+        self.number = next(loop.numbers)
+        loop.endpoints.add(self)
+
+    @property
+    def name(self) -> str:
+        """#5, say."""
+        return f"#{self.number}"
+
+    def why(self, writing: bool) -> str:
+        """The reason why select watches this, for reading or for writing."""
+        return "connected"
+
+    def tell(self, kind: str, **facts: Any) -> None:
+        """Tell the loop's observer, if there is one, what happened to this endpoint."""
+        if self.loop.observer is not None:
+            self.loop.tell(kind, who=self.name, **facts)
+
+    def close(self) -> None:
+        """End in an orderly way.  Twice is once."""
+        self.fail(None)
+
+    def abort(self) -> None:
+        """End at once.  Twice is once."""
+        self.fail(None)
+
+    def fail(self, exc: Optional[BaseException]) -> None:
+        """End at once, because of `exc`."""
+        raise NotImplementedError
+
+
+class SocketEndpoint(Endpoint):
+    """One socket and its protocol: watched, lost and forgotten in one way."""
+
+    __slots__ = ("sock", "dropped", "_protocol", "_reader", "_writer", "_closing", "_lost")
+
+    def __init__(self, loop: EventLoop, sock: socket.socket, protocol: Any) -> None:
+        super().__init__(loop)
+        self.sock = sock
+        self.dropped = 0  # what was written too late, or for which there was no room
+        self._protocol = protocol
+        self._reader: Optional[Watcher] = None
+        self._writer: Optional[Watcher] = None
+        self._closing = False
+        self._lost = False
+
+    def __repr__(self) -> str:
+        state = "lost" if self._lost else "closing" if self._closing else "reading" if self._reader else "not reading"
+        return f"<{type(self).__name__} {self.name} fd={self.sock.fileno()} {state}>"
+
+    def begin(self) -> None:
+        """Introduce the protocol and start to read; called once, by the loop."""
+        self._protocol.connection_made(self)
+        self._watch()
+
+    def _watch(self) -> None:
+        if self._reader is None and not self._closing:
+            self._reader = self.loop.add_reader(self.sock, self._on_readable)
+
+    def _unwatch(self) -> None:
+        reader, self._reader = self._reader, None
+        if reader is not None:
+            reader.cancel()
+
+    def _watch_writing(self) -> None:
+        if self._writer is None:
+            self._writer = self.loop.add_writer(self.sock, self._on_writable)
+
+    def _unwatch_writing(self) -> None:
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            writer.cancel()
+
+    def _on_readable(self) -> None:
+        raise NotImplementedError
+
+    def _on_writable(self) -> None:
+        raise NotImplementedError
+
+    def is_closing(self) -> bool:
+        """True from the first close(), abort() or loss on."""
+        return self._closing
+
+    def fail(self, exc: Optional[BaseException]) -> None:
+        """End at once: what is queued is lost, and connection_lost(exc) follows, once."""
+        if not self._lost:
+            self._let_go()
+            self.loop.call_soon(self._end, exc)
+
+    def _let_go(self) -> None:
+        self._closing = self._lost = True
+        self._unwatch()
+        self._unwatch_writing()
+
+    def _end(self, exc: Optional[BaseException]) -> None:
+        connection_lost: Callable[[Any], object] = self._protocol.connection_lost
+        self._protocol = None
+        try:
+            connection_lost(exc)
+        finally:
+            self.tell("closed", why="by us" if exc is None else str(exc) or repr(exc))
+            self.sock.close()
+            self.loop.forget(self)
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        """'peername', 'sockname' or 'socket'; the default where it is not known (any more)."""
+        try:
+            return {"socket": lambda: self.sock, "sockname": self.sock.getsockname,
+                    "peername": self.sock.getpeername}.get(name, lambda: default)()
+        except OSError:
+            return default
