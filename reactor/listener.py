@@ -16,7 +16,6 @@ in the kernel's backlog and gets in when somebody leaves.
 """
 from __future__ import annotations
 
-import errno
 import os
 import socket
 import stat
@@ -192,14 +191,25 @@ def bind(host: str, port: int) -> List[socket.socket]:
 
 def bind_unix(path: str) -> List[socket.socket]:
     """A listening Unix socket.  A socket that a dead server left at `path` is replaced, nothing else ever is."""
-    if os.path.exists(path) and stat.S_ISSOCK(os.stat(path).st_mode):
-        with socket.socket(socket.AF_UNIX) as probe:
-            if probe.connect_ex(path) == errno.ECONNREFUSED:
-                os.unlink(path)
+    if _is_left_over(path):
+        os.unlink(path)
     try:
         return [_listening(socket.socket(socket.AF_UNIX), path)]
     except OSError as exc:
         raise OSError(exc.errno, f"cannot listen on {path}: {os.strerror(exc.errno or 0)}") from None
+
+
+def _is_left_over(path: str) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.setblocking(False)
+        try:
+            if stat.S_ISSOCK(os.stat(path).st_mode):
+                probe.connect(path)
+        except ConnectionRefusedError:
+            return True
+        except OSError:
+            pass  # nothing is there, or a server that is too busy to answer at once
+    return False
 
 
 def _listening(sock: socket.socket, address: Any) -> socket.socket:
