@@ -48,8 +48,8 @@ DAY = 86400.0  # longer timeouts overflow on some systems
 ASLEEP = 0.5 if WINDOWS else None
 
 
-# A socket, or anything else with a fileno(), or a descriptor number.
-Selectable = Any
+HasFileno = Any  # a socket, or anything else with a fileno()
+Selectable = Any  # that, or a descriptor number
 Select = Callable[..., Tuple[Sequence[int], Sequence[int], Sequence[int]]]
 
 

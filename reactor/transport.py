@@ -26,8 +26,8 @@ from typing import Any, Callable, Iterable, Optional, Union
 
 from .endpoint import SocketEndpoint
 from .errors import NOT_NOW
-from .loop import EventLoop
-from .outbound import Chunk, OutboundQueue
+from .loop import EventLoop, HasFileno
+from .outbound import Chunk, FileSlice, OutboundQueue
 from .timers import Timer
 
 Data = Union[bytes, bytearray, memoryview]
@@ -147,10 +147,22 @@ class StreamTransport(SocketEndpoint):
         """As write() of all of them joined."""
         self.write(b"".join([_immutable(data) for data in list_of_data]))
 
+    def write_file(self, file: HasFileno, offset: int, count: int) -> None:
+        """Send `count` bytes of an open file, which may be closed at once; the connection ends if it has fewer."""
+        if self._eof_out:
+            raise RuntimeError("write_file() after write_eof()")
+        if self._closing:
+            self.dropped += count
+        elif count:
+            self._enqueue(FileSlice(file.fileno(), offset, count))
+
     def _offer(self, data: Chunk) -> int:
         # The only place that sends.  Answers how many bytes are no longer ours.
         try:
-            taken = self.sock.send(data if len(data) <= MOST_OFFERED else memoryview(data)[:MOST_OFFERED])
+            if isinstance(data, FileSlice):
+                taken = data.send(self.sock)
+            else:
+                taken = self.sock.send(data if len(data) <= MOST_OFFERED else memoryview(data)[:MOST_OFFERED])
         except OSError as exc:
             if exc.errno not in NOT_NOW:
                 self.fail(exc)
@@ -271,7 +283,9 @@ class StreamTransport(SocketEndpoint):
 
     def _let_go(self) -> None:
         super()._let_go()
-        self._queue = None
+        if self._queue is not None:
+            self._queue.close()
+            self._queue = None
         self._set_timer(None)
 
     def _set_timer(self, delay: Optional[float], *callback: Any) -> None:
