@@ -104,7 +104,7 @@ class Connector(Endpoint):
             self.loop.call_soon(self._report, exc or ConnectionAbortedError(f"gave up connecting to {self._where}"))
 
     def _report(self, exc: OSError) -> None:
-        self.tell("closed", why=str(exc))
+        self.tell("failed", why=str(exc))
         if self._on_error is None:
             log.error("%s", exc)
         else:

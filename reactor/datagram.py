@@ -43,7 +43,7 @@ class DatagramTransport(SocketEndpoint):
                 if exc.errno not in NOT_NOW:
                     self._protocol.error_received(exc)
                 return
-            self.tell("received", size=len(data), head=data[:40])
+            self.tell("received", size=len(data), data=data)
             self._protocol.datagram_received(data, addr)
 
     # What the network refuses is told to error_received() from the loop; after close() it is ignored.
@@ -68,6 +68,7 @@ class DatagramTransport(SocketEndpoint):
                 self.sock.send(data)
             else:
                 self.sock.sendto(data, addr)
+            self.tell("sent", offered=len(data), taken=len(data), data=data)
         except OSError as exc:
             if exc.errno in NOT_NOW:
                 return False

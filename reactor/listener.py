@@ -57,6 +57,7 @@ class Listener(Endpoint):
         self._complained = -QUIET
         self._left = self._one_left  # one bound method for all the connections
         self._resume()
+        self.tell("listening", address=", ".join(self.addresses))
 
     def __repr__(self) -> str:
         return f"<Listener {self.name} on {', '.join(self.addresses)}, {self.connections} connections>"

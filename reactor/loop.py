@@ -98,6 +98,7 @@ class EventLoop:
         self._readers: Dict[int, Watcher] = {}
         self._writers: Dict[int, Watcher] = {}
         self.asked: Optional[Tuple[List[int], List[int], List[int]]] = None  # select's three lists; None when stale
+        self._told: Tuple[Any, List[Tuple[str, str]]] = None, []  # those lists, and the first of them in words
         self._proven = -1  # the highest descriptor that select is known to hold
         self._soon: Deque[Handle] = deque()
         self._timers = Timers()
@@ -116,6 +117,7 @@ class EventLoop:
         if self.observer is not None:
             run = self._run_observed
             self._tell_what_is_asked(timeout)
+            began = self.time()
         try:
             readable, writable, failed = self._select(*(self.asked or self._ask()), timeout)
         except InterruptedError:
@@ -127,14 +129,13 @@ class EventLoop:
         if writable or failed:
             ready += [writers[fd] for fd in dict.fromkeys((*writable, *failed))]
         if self.observer is not None:
-            names = ", ".join(self._named(watcher)[0] for watcher in ready)
-            self.tell("ready", turn=self.turns, ready=names or "nobody")
-        self.turns += 1
+            self.tell("ready", ready=[self._named(watcher)[0] for watcher in ready], slept=self.time() - began)
         if self._soon:
             run(self._take_soon())
         run(ready)
         if self._timers.heap:
             run(self._timers.due(self.time()))
+        self.turns += 1
         return len(ready)
 
     def _ask(self) -> Tuple[List[int], List[int], List[int]]:
@@ -171,9 +172,11 @@ class EventLoop:
         for handle in batch:
             callback = handle.callback
             if callback is not None:
-                start = self.time()
+                name, start = describe(callback), self.time()
+                if isinstance(handle, Timer):
+                    self.tell("timer fired", callback=name)
                 self._run((handle,))
-                self.tell("ran", callback=describe(callback), milliseconds=(self.time() - start) * 1000)
+                self.tell("ran", callback=name, milliseconds=(self.time() - start) * 1000)
 
     def call_now(self, callback: Callable[..., object], *args: Any) -> None:
         """Call it under the loop's policy for exceptions: nothing but KeyboardInterrupt and SystemExit comes out."""
@@ -240,7 +243,12 @@ class EventLoop:
     def call_at(self, when: float, callback: Callable[..., object], *args: Any) -> Timer:
         """Call it once, at `when` of `time()` or a little later.  Equal moments run in the order of the calls."""
         self._check()
-        return self._timers.add(when, partial(callback, *args) if args else callback)
+        timer = self._timers.add(when, partial(callback, *args) if args else callback)
+        if self.observer is not None:
+            name = describe(callback)
+            timer.on_cancel = partial(self.tell, "timer cancelled", callback=name)
+            self.tell("timer set", callback=name, delay=when - self.time())
+        return timer
 
     def _check(self) -> None:
         if self.closed:
@@ -304,32 +312,37 @@ class EventLoop:
         """Hand an event to the observer.  One that raises is taken off: it must not change what it watches."""
         try:
             if self.observer is not None:
-                self.observer(trace.Event(kind, facts))
+                self.observer(trace.Event(self.time(), self.turns, kind, facts))
         except Exception:
             self.observer = None
             log.exception("the observer raised, and is not called any more")
 
     def _tell_what_is_asked(self, timeout: Optional[float]) -> None:
-        reading = [self._named(watcher) for watcher in self._readers.values()]
+        if self._told[0] is not self.asked or self.asked is None:
+            self._told = self.asked or self._ask(), [self._named(watcher) for watcher in self._readers.values()]
+        timer = self._timers.first()
+        why = ("callbacks wait" if self._soon else "nothing is due" if timer is None else
+               f"next timer: {describe(timer.callback)}")
         writing = [self._named(watcher, True) for watcher in self._writers.values()]
-        self.tell("asked", turn=self.turns, patience="for ever" if timeout is None else f"at most {timeout:.3f} s",
-                  reading=trace.listed(reading), writing=trace.listed(writing))
+        self.tell("turn", reading=self._told[1], writing=writing, timeout=timeout, why=why)
 
     def _named(self, watcher: Watcher, writing: bool = False) -> Tuple[str, str]:
         owner = owner_of(watcher.callback)
-        if isinstance(owner, Endpoint):
+        if hasattr(owner, "why"):
             return owner.name, owner.why(writing)
         return f"fd {watcher.fd}", describe(watcher.callback)
 
 
 def describe(callback: Any) -> str:
-    """A callback in words: `Echo.data_received`, or `#5 on_readable` for the reactor's own."""
+    """A callback in words: `#5 on_readable`, `IdleLimit._check of #5`, `main.<locals>.stop`."""
+    owner = owner_of(callback)
     while isinstance(callback, partial):
         callback = callback.func
-    owner = getattr(callback, "__self__", None)
     if isinstance(owner, Endpoint):
-        return f"{owner!r}"
-    return getattr(callback, "__qualname__", None) or repr(callback)
+        return f"{owner.name} {callback.__name__.strip('_')}"
+    transport = getattr(owner, "transport", None)
+    of = f" of {transport.name}" if isinstance(transport, Endpoint) else ""
+    return getattr(callback, "__qualname__", repr(callback)) + of
 
 
 def _ask_about(fd: int) -> Optional[Exception]:

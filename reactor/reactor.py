@@ -58,6 +58,7 @@ class Reactor(EventLoop):
         self._check()
         sock.setblocking(False)
         transport = StreamTransport(self, sock, protocol := factory())
+        transport.tell("adopted")
         self.call_soon(transport.begin)
         return transport, protocol
 

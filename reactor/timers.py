@@ -39,11 +39,19 @@ class Handle:
 class Timer(Handle):
     """A callback that waits for a moment of the loop's clock, in seconds."""
 
-    __slots__ = ("_when",)
+    __slots__ = ("on_cancel", "_when")
 
     def __init__(self, callback: Callable[[], object], when: float) -> None:
         super().__init__(callback)
+        self.on_cancel: Optional[Callable[[], object]] = None  # called when it is cancelled in time
         self._when = when
+
+    def cancel(self) -> None:
+        """Never run it, even if it is due in this very turn.  Twice, or after it ran, does nothing."""
+        on_cancel, self.on_cancel = self.on_cancel, None
+        super().cancel()
+        if on_cancel is not None:
+            on_cancel()
 
     def when(self) -> float:
         """The moment, by the loop's clock."""
@@ -85,4 +93,5 @@ class Timers:
             if when > now or order > last:
                 return
             heapq.heappop(self.heap)
+            timer.on_cancel = None
             yield timer

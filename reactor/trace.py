@@ -1,17 +1,21 @@
-"""What the loop tells about itself: each thing that can happen, and its sentence.
+"""What the loop tells about itself: each thing that can happen, its facts and its sentence.
 
 `loop.observer` is called with one Event at a time, in the order in which things happen, on the
 loop's thread.  While it is None no event is even made: the glass box costs one `if` a line.
-A connection is `#5` for its whole life.  str(event) is the sentence.
+
+An event has a time (the loop's clock, seconds), the number of its turn, a kind, and the facts named
+in that kind's sentence below.  A connection is `who`, #5 say, for its whole life.  `data` are the very
+bytes, and `reading` is the same list object for as long as nobody comes or goes: an observer must
+change neither.  str(event) is the sentence.
 """
 from __future__ import annotations
 
-from typing import Any, Dict, List, NamedTuple, Tuple
+from typing import Any, Dict, NamedTuple
 
 SENTENCES = {
-    # The turn: what select is asked, what it answers, what is run because of it.
-    "asked": "turn {turn}: select waits {patience}; for reading: {reading}; for writing: {writing}",
-    "ready": "turn {turn}: ready: {ready}",
+    # The turn: whom select is asked about and why, what it answers, what is run because of it.
+    "turn": "turn {turn}: select waits {patience} for {reading}{writing}",
+    "ready": "ready after {slept:.3f} s: {ready}",
     "ran": "ran {callback} in {milliseconds:.3f} ms",
     "raised": "{callback} raised {error}",
     # Coming and going.
@@ -20,33 +24,65 @@ SENTENCES = {
     "full": "{who} has {connections} connections and accepts no more until one ends",
     "connecting": "{who} connects to {address}",
     "connected": "{who} is connected to {where} and goes on as {connection}",
+    "failed": "{who} could not connect: {why}",
+    "adopted": "{who} was adopted",
     "half-closed": "{who} half-closed: we send no more",
+    "closing": "{who} closing: {depth:,} bytes still to be sent",
     "closed": "{who} closed: {why}",
     # Bytes.  "blocked" is EAGAIN: an answer, not an error.
-    "received": "{who} recv: {size:,} bytes {head!r}",
+    "received": "{who} recv: {size:,} bytes {head}",
     "ended": "{who} recv: end of file, the peer sends no more",
-    "sent": "{who} send: the kernel took all {taken:,} bytes",
+    "sent": "{who} send: the kernel took all {taken:,} bytes {head}",
     "partly sent": "{who} send: offered {offered:,}, the kernel took {taken:,}, {left:,} still ours",
-    "blocked": "{who} send: offered {offered:,}, the kernel says not now (EAGAIN)",
+    "blocked": "{who} {call}: not now (EAGAIN)",
+    "queued": "{who} queued {size:,} bytes, {depth:,} in all",
     "dropped": "{who} drops a datagram of {size:,} bytes: too many are queued",
     # Flow control.
     "reading paused": "{who} paused reading",
     "reading resumed": "{who} resumed reading",
-    "writing paused": "{who} paused its protocol's writing: {queued:,} bytes are queued",
-    "writing resumed": "{who} resumed its protocol's writing: {queued:,} bytes are queued",
+    "writing paused": "{who} has {depth:,} bytes queued, above the high-water mark: its protocol pauses writing",
+    "writing resumed": "{who} has {depth:,} bytes queued, at most the low-water mark: its protocol resumes writing",
+    # Time.
+    "timer set": "timer set: {callback} in {delay:.3f} s",
+    "timer fired": "timer fired: {callback}",
+    "timer cancelled": "timer cancelled: {callback}",
 }
+
+SHOWN = 40  # bytes of data that a sentence shows
 
 
 class Event(NamedTuple):
-    """One thing that happened: its kind (a key of SENTENCES) and the facts that its sentence needs."""
+    """One thing that happened."""
 
+    time: float
+    turn: int
     kind: str
     facts: Dict[str, Any]
 
     def __str__(self) -> str:
-        return SENTENCES[self.kind].format(**self.facts)
+        return SENTENCES[self.kind].format_map(_Words(self))
 
 
-def listed(watched: List[Tuple[str, str]]) -> str:
-    """Who is watched, each with the reason."""
-    return ", ".join(f"{who} ({why})" for who, why in watched) or "nobody"
+class _Words(Dict[str, Any]):
+    """The facts of an event, those that are lists or bytes in words."""
+
+    def __init__(self, event: Event) -> None:
+        super().__init__(event.facts, turn=event.turn)
+
+    def __missing__(self, name: str) -> str:
+        if name == "head":
+            data = self["data"]
+            shown = repr(bytes(data[:SHOWN]))[1:] if isinstance(data, (bytes, memoryview)) else "of a file"
+            return shown + (" ..." if len(data) > SHOWN else "")
+        timeout, why = self["timeout"], self["why"]
+        return "for ever" if timeout is None else f"at most {timeout:.3f} s ({why})"
+
+    def __getitem__(self, name: str) -> Any:
+        fact = super().__getitem__(name)
+        if name == "ready":
+            return ", ".join(fact) or "nobody"
+        if name == "reading":
+            return ", ".join(f"{who} ({why})" for who, why in fact) or "nobody"
+        if name == "writing":
+            return "".join(f"; to write: {who} ({why})" for who, why in fact)
+        return fact

@@ -88,10 +88,12 @@ class StreamTransport(SocketEndpoint):
         except OSError as exc:
             if exc.errno not in NOT_NOW:
                 self.fail(exc)
+            else:
+                self.tell("blocked", call="recv")
             return None
         self._appetite = MODEST if len(data) < MODEST else LARGE
         if self.loop.observer is not None:
-            self.tell("received" if data else "ended", size=len(data), head=data[:40])
+            self.tell("received" if data else "ended", size=len(data), data=data)
         return data
 
     def _on_readable(self) -> None:
@@ -171,7 +173,7 @@ class StreamTransport(SocketEndpoint):
         if self.loop.observer is not None:
             left = len(data) - taken
             kind = "blocked" if not taken else "partly sent" if left else "sent"
-            self.tell(kind, offered=len(data), taken=taken, left=left)
+            self.tell(kind, call="send", offered=len(data), taken=taken, left=left, data=data)
         return taken
 
     def _enqueue(self, data: Chunk) -> None:
@@ -179,9 +181,10 @@ class StreamTransport(SocketEndpoint):
             self._queue = OutboundQueue()
             self._watch_writing()
         self._queue.append(data)
+        self.tell("queued", size=len(data), depth=self._queue.size)
         if self._queue.size > self._high and not self._choked:
             self._choked = True
-            self.tell("writing paused", queued=self._queue.size)
+            self.tell("writing paused", depth=self._queue.size)
             self.loop.call_now(self._pause_writing)
 
     def _pause_writing(self) -> None:
@@ -200,7 +203,7 @@ class StreamTransport(SocketEndpoint):
             self._unwatch_writing()
         if self._choked and queue.size <= self._low:
             self._choked = False
-            self.tell("writing resumed", queued=queue.size)
+            self.tell("writing resumed", depth=queue.size)
             self._protocol.resume_writing()  # may fill the queue again, or end the connection
         if self._queue is None and not self._lost:
             self._drained()
@@ -252,6 +255,7 @@ class StreamTransport(SocketEndpoint):
         if self._closing:
             return
         self._closing = True
+        self.tell("closing", depth=self.get_write_buffer_size())
         self._unwatch()
         if self._queue is None:
             self.loop.call_soon(self._part)

@@ -22,12 +22,18 @@ from .loop import EventLoop
 class Wakeup:
     """The pair, and the signals that were asked for."""
 
+    name = "the loop"
+
     def __init__(self, loop: EventLoop) -> None:
         self._ear, self._mouth = socket.socketpair()
         self._ear.setblocking(False)
         self._mouth.setblocking(False)
         self._watcher = loop.add_reader(self._ear, self._drain)
         self._before: Dict[int, Any] = {}  # what handled each signal before us
+
+    def why(self, writing: bool) -> str:
+        """The reason why select watches this."""
+        return "its wake-up socket"
 
     def wake(self) -> None:
         """End the present or the next sleep.  From any thread, at any time, even after close()."""
