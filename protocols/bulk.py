@@ -36,8 +36,8 @@ class BulkSender(Protocol):
 
     One piece of at most 64 KiB is written in each turn, so that the loop stays
     free for others, and none while writing is paused.  `on_progress(self)` is
-    called after each piece, when writing pauses and when it resumes; `on_end(self)`
-    once, when the connection is gone.
+    called after each piece (`paused` tells whether it was one too many) and when
+    writing resumes, `on_end(self)` once, when the connection is gone.
     """
 
     def __init__(self, *, call_later: CallLater, total: int = TOTAL, line: bytes = LINE,
@@ -89,7 +89,6 @@ class BulkSender(Protocol):
     def pause_writing(self) -> None:
         self.paused = True
         self.pauses += 1
-        self._on_progress(self)
 
     def resume_writing(self) -> None:
         self.paused = False

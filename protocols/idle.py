@@ -5,20 +5,21 @@ from typing import Callable, Optional
 
 from .base import CallLater, Protocol, Transport
 
-LOOKS = 4  # in each limit: finer sees the queue shrink more exactly and costs more timers
+LOOKS = 4  # in each limit: finer sees the queue stand still more exactly and costs more timers
 
 
 class IdleLimit(Protocol):
     """Stand before `protocol`, pass every callback on, and end a connection on which nothing moves.
 
-    What moves is a byte received, or a write queue that the peer drains.  After
-    `seconds` without either the connection is closed; aborted, where the peer left
-    bytes in the queue for so long, since they would never be delivered.  Silence is
-    noticed on time, a queue that has stopped to shrink within a quarter more.
-    A protocol that itself pauses reading for `seconds` counts as idle too.
+    What moves is a byte received, or the size of the write queue.  After `seconds`
+    without either the connection is closed; aborted, where the peer left bytes in
+    the queue for so long, since they would never be delivered.  Silence is noticed
+    on time, a queue that stands still within a quarter more.  A protocol that
+    itself pauses reading for `seconds` counts as idle, and so does a peer that
+    sends nothing and takes what it is sent too fast for a queue to form.
 
-    A byte costs one look at the clock, `time`: it is remembered when something
-    moved, and one timer looks four times in each limit, however much arrives.
+    Bytes arm no timer: it is remembered when something moved, and one timer looks
+    four times in each limit.
     """
 
     __slots__ = ("_protocol", "_seconds", "_call_later", "_time", "_transport", "_timer", "_moved", "_queued")
@@ -58,7 +59,9 @@ class IdleLimit(Protocol):
     def _look(self) -> None:
         queued = self._transport.get_write_buffer_size()
         now = self._time()
-        if queued < self._queued:
+        if queued != self._queued:
+            # Grown counts too: it may have shrunk in between.  A queue that only grows
+            # reaches the high-water mark, where the protocol stops.
             self._moved = now
         self._queued = queued
         left = self._moved + self._seconds - now
