@@ -1,1 +1,8 @@
-"""What the bytes mean: pure protocol objects, without reactor, socket or clock."""
+"""What the bytes mean: pure protocol objects, without reactor, socket or clock.
+
+    base             the callbacks, and the transport as a protocol sees it
+    lines, prefixed  framings: bytes in, messages out
+    echo, uppercase, hello, bulk              streams
+    request_reply    a request, a reply: the base of address_book and clock
+    idle             a time limit around any of them
+"""
