@@ -80,6 +80,8 @@ class DatagramTransport(Structural):
 class Protocol:
     """The callbacks of a stream, each doing nothing.  A subclass overrides what it reacts to."""
 
+    __slots__ = ()
+
     def connection_made(self, transport: Transport) -> None:
         """Called once, first."""
 
@@ -101,6 +103,8 @@ class Protocol:
 
 class DatagramProtocol:
     """The callbacks of a datagram socket, each doing nothing."""
+
+    __slots__ = ()
 
     def connection_made(self, transport: DatagramTransport) -> None:
         """Called once, first."""
