@@ -340,7 +340,7 @@ def describe(callback: Any) -> str:
         callback = callback.func
     if isinstance(owner, Endpoint):
         return f"{owner.name} {callback.__name__.strip('_')}"
-    transport = getattr(owner, "transport", None)
+    transport = getattr(owner, "_transport", None)  # as our protocols call it
     of = f" of {transport.name}" if isinstance(transport, Endpoint) else ""
     return getattr(callback, "__qualname__", repr(callback)) + of
 
