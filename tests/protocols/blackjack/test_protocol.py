@@ -103,7 +103,8 @@ class PlayTest(unittest.TestCase):
         self.assertIn(b"you 2, dealer 0, pushes 1\r\nGoodbye.\r\n", table.say(b"q\n"))
 
     def test_words_in_any_case_with_any_spaces(self):
-        for word in (b"h", b"H", b"hit", b"HIT", b"  hIt ", b"xx\b\x7fh", b"junk\x15h", b"h\xff\xf7h", b"\xff\xfd\x01h"):
+        for word in (b"h", b"H", b"hit", b"HIT", b"  hIt ",
+                     b"xx\b\x7fh", b"junk\x15h", b"h\xff\xf7h", b"\xff\xfd\x01h"):
             self.assertIn(b"You     10S 8S 2S            20\r\n", Table().say(word + b"\r\n"), word)
         for word in (b"s", b"S", b"stand", b"Stand"):
             self.assertIn(b"Dealer's turn:", Table().say(word + b"\n"), word)
@@ -124,6 +125,15 @@ class PlayTest(unittest.TestCase):
                 self.assertEqual(table.transport.closed, "close")
                 table.protocol.connection_lost(None)
                 self.assertEqual(table.clock.waiting(), 0)
+
+    def test_no_timer_speaks_after_the_last_word(self):
+        table = Table(warn_after=LINGER / 4, drop_after=LINGER / 2)
+        table.say(b"q\n")
+        self.assertEqual(table.news(LINGER), b"")
+        table = Table()
+        table.say(b"h")  # pending when the silence would end
+        table.say(b"\xff\xfa" + b"x" * (SUBNEGOTIATION_LIMIT + 1))
+        self.assertEqual(table.news(LINGER), b"")
 
     def test_help_fits_eighty_columns_of_ascii_and_names_every_word(self):
         for word in (b"help", b"?", b"HELP"):
