@@ -5,4 +5,6 @@
     echo, uppercase, hello, bulk              streams
     request_reply    a request, a reply: the base of address_book and clock
     idle             a time limit around any of them
+    telnet           its commands and line editing, taken out of the text
+    blackjack        one table for each connection
 """
