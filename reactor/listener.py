@@ -56,6 +56,7 @@ class Listener(Endpoint):
         self._timer: Any = None
         self._complained = -QUIET
         self._left = self._one_left  # one bound method for all the connections
+        loop.working_set.urgent.update(sock.fileno() for sock in sockets)
         self._resume()
         self.tell("listening", address=", ".join(self.addresses))
 
@@ -154,6 +155,7 @@ class Listener(Endpoint):
         self._stop_timer()
         for sock in self._sockets:
             path = sock.getsockname() if sock.family == getattr(socket, "AF_UNIX", None) else None
+            self.loop.working_set.urgent.discard(sock.fileno())
             sock.close()
             if path:
                 _remove_socket(path)

@@ -39,6 +39,7 @@ from typing import Any, Callable, Deque, Dict, Iterable, Iterator, List, Optiona
 from . import trace
 from .endpoint import Endpoint
 from .timers import Handle, Timer, Timers
+from .workingset import MANY, WorkingSet
 
 log = logging.getLogger("reactor")
 
@@ -50,7 +51,8 @@ ASLEEP = 0.5 if WINDOWS else None
 
 HasFileno = Any  # a socket, or anything else with a fileno()
 Selectable = Any  # that, or a descriptor number
-Select = Callable[..., Tuple[Sequence[int], Sequence[int], Sequence[int]]]
+Answer = Tuple[Sequence[int], Sequence[int], Sequence[int]]
+Select = Callable[..., Answer]
 
 
 class Watcher(Handle):
@@ -99,6 +101,7 @@ class EventLoop:
         self._writers: Dict[int, Watcher] = {}
         self.asked: Optional[Tuple[List[int], List[int], List[int]]] = None  # select's three lists; None when stale
         self._told: Tuple[Any, List[Tuple[str, str]]] = None, []  # those lists, and the first of them in words
+        self.working_set = WorkingSet()
         self._proven = -1  # the highest descriptor that select is known to hold
         self._soon: Deque[Handle] = deque()
         self._timers = Timers()
@@ -119,7 +122,10 @@ class EventLoop:
             self._tell_what_is_asked(timeout)
             began = self.time()
         try:
-            readable, writable, failed = self._select(*(self.asked or self._ask()), timeout)
+            if len(readers) < MANY:
+                readable, writable, failed = self._select(*(self.asked or self._ask()), timeout)
+            else:
+                readable, writable, failed = self._look(timeout)
         except InterruptedError:
             return 0
         except (OSError, ValueError) as exc:
@@ -137,6 +143,20 @@ class EventLoop:
             run(self._timers.due(self.time()))
         self.turns += 1
         return len(ready)
+
+    def _look(self, timeout: Optional[float]) -> Answer:
+        reading, writing, third = self.asked or self._ask()
+        busy = self.working_set.quick(reading, self._readers, self.time())
+        # Not to sleep halves the price: the kernel then need not note who is to be woken.
+        answer = self._select(busy or reading, writing, third, 0.0)
+        if not (answer[0] or answer[1] or answer[2]) and (busy or timeout != 0.0):
+            busy = []
+            answer = self._select(reading, writing, third, timeout)
+        if not busy:
+            self.working_set.note(answer[0], self.time())
+        elif self.observer is not None:
+            self.tell("quick look", busy=len(busy), all=len(reading))
+        return answer
 
     def _ask(self) -> Tuple[List[int], List[int], List[int]]:
         # Windows tells of a connection that failed in the third list alone.  Elsewhere that

@@ -16,6 +16,7 @@ SENTENCES = {
     # The turn: whom select is asked about and why, what it answers, what is run because of it.
     "turn": "turn {turn}: select waits {patience} for {reading}{writing}",
     "ready": "ready after {slept:.3f} s: {ready}",
+    "quick look": "a quick look at the {busy} busy ones of {all}",
     "ran": "ran {callback} in {milliseconds:.3f} ms",
     "raised": "{callback} raised {error}",
     # Coming and going.

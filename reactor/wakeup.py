@@ -29,6 +29,7 @@ class Wakeup:
         self._ear.setblocking(False)
         self._mouth.setblocking(False)
         self._watcher = loop.add_reader(self._ear, self._drain)
+        loop.working_set.urgent.add(self._ear.fileno())
         self._before: Dict[int, Any] = {}  # what handled each signal before us
 
     def why(self, writing: bool) -> str:
