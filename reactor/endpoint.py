@@ -15,6 +15,7 @@ from inside the caller's stack.
 from __future__ import annotations
 
 import socket
+from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
 if TYPE_CHECKING:
@@ -138,3 +139,22 @@ class SocketEndpoint(Endpoint):
                     "peername": self.sock.getpeername}.get(name, lambda: default)()
         except OSError:
             return default
+
+
+def owner_of(callback: Any) -> Any:
+    """The object whose method a callback is; None for a plain function."""
+    while isinstance(callback, partial):
+        callback = callback.func
+    return getattr(callback, "__self__", None)
+
+
+def describe(callback: Any) -> str:
+    """A callback in words: `#5 on_readable`, `IdleLimit._check of #5`, `main.<locals>.stop`."""
+    owner = owner_of(callback)
+    while isinstance(callback, partial):
+        callback = callback.func
+    if isinstance(owner, Endpoint):
+        return f"{owner.name} {callback.__name__.strip('_')}"
+    transport = getattr(owner, "_transport", None)  # as our protocols call it
+    of = f" of {transport.name}" if isinstance(transport, Endpoint) else ""
+    return getattr(callback, "__qualname__", repr(callback)) + of

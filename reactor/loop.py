@@ -37,7 +37,7 @@ from functools import partial
 from typing import Any, Callable, Deque, Dict, Iterable, Iterator, List, Optional, Sequence, Set, Tuple
 
 from . import trace
-from .endpoint import Endpoint
+from .endpoint import Endpoint, describe, owner_of
 from .timers import Handle, Timer, Timers
 from .workingset import MANY, WorkingSet
 
@@ -74,13 +74,6 @@ class Watcher(Handle):
         if self._table.get(self.fd) is self:
             del self._table[self.fd]
             self._loop.asked = None
-
-
-def owner_of(callback: Any) -> Any:
-    """The object whose method a callback is; None for a plain function."""
-    while isinstance(callback, partial):
-        callback = callback.func
-    return getattr(callback, "__self__", None)
 
 
 class EventLoop:
@@ -351,18 +344,6 @@ class EventLoop:
         if hasattr(owner, "why"):
             return owner.name, owner.why(writing)
         return f"fd {watcher.fd}", describe(watcher.callback)
-
-
-def describe(callback: Any) -> str:
-    """A callback in words: `#5 on_readable`, `IdleLimit._check of #5`, `main.<locals>.stop`."""
-    owner = owner_of(callback)
-    while isinstance(callback, partial):
-        callback = callback.func
-    if isinstance(owner, Endpoint):
-        return f"{owner.name} {callback.__name__.strip('_')}"
-    transport = getattr(owner, "_transport", None)  # as our protocols call it
-    of = f" of {transport.name}" if isinstance(transport, Endpoint) else ""
-    return getattr(callback, "__qualname__", repr(callback)) + of
 
 
 def _ask_about(fd: int) -> Optional[Exception]:
