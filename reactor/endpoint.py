@@ -31,6 +31,7 @@ class Endpoint:
         self.loop = loop
         self.number = next(loop.numbers)
         loop.endpoints.add(self)
+        loop.most = max(loop.most, len(loop.endpoints))
 
     @property
     def name(self) -> str:

@@ -85,6 +85,9 @@ class EventLoop:
         self.time = clock
         self.observer: Optional[Callable[[trace.Event], object]] = None
         self.turns = 0
+        self.events = 0  # how often select found a socket ready
+        self.received = self.sent = 0  # bytes, of all streams
+        self.most = self.largest = 0  # endpoints at once; bytes in one outbound queue
         self.endpoints: Set[Endpoint] = set()
         self.numbers = itertools.count(1)
         self.waiting: List[Callable[[], object]] = []  # called once, when a descriptor becomes free
@@ -125,6 +128,7 @@ class EventLoop:
             self._mend(exc)
             return 0
         ready = [readers[fd] for fd in readable]
+        self.events += len(ready)
         if writable or failed:
             ready += [writers[fd] for fd in dict.fromkeys((*writable, *failed))]
         if self.observer is not None:

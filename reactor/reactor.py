@@ -10,7 +10,7 @@ import socket
 import threading
 import time
 from functools import partial
-from typing import Any, Callable, Optional, Tuple
+from typing import Any, Callable, NamedTuple, Optional, Tuple
 
 from .connector import Connector
 from .datagram import DatagramTransport
@@ -24,12 +24,27 @@ Factory = Callable[[], Any]
 HostPort = Tuple[str, int]
 
 
+class Counters(NamedTuple):
+    """What a reactor has done so far.  `awake` is CPU time: waiting in a callback counts as asleep."""
+
+    turns: int
+    events: int  # how often select found a socket ready
+    received: int  # bytes, of all streams
+    sent: int
+    asleep: float  # seconds of run()
+    awake: float
+    endpoints: int  # connections, listeners, connectors and datagram sockets that are open now
+    most_endpoints: int
+    largest_queue: int  # bytes
+
+
 class Reactor(EventLoop):
     """An event loop that opens connections and can be woken from other threads and by signals."""
 
     def __init__(self, *, select: Select = _select.select, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__(select=select, clock=clock)
         self._wakeup = Wakeup(self)
+        self._began = time.perf_counter(), time.thread_time()
 
     # -- the verbs
 
@@ -122,8 +137,16 @@ class Reactor(EventLoop):
 
     # -- running and ending
 
+    def counters(self) -> Counters:
+        """A snapshot; to be taken on the loop's thread."""
+        awake = time.thread_time() - self._began[1]
+        asleep = max(time.perf_counter() - self._began[0] - awake, 0.0)
+        return Counters(self.turns, self.events, self.received, self.sent, asleep, awake,
+                        len(self.endpoints), self.most, self.largest)
+
     def run(self, until: Optional[Callable[[], bool]] = None) -> None:
         """Turn until stop(), or until `until()` is true after a turn.  Can be called again afterwards."""
+        self._began = time.perf_counter(), time.thread_time()
         with self._wakeup.hearing_signals():
             super().run(until)
 

@@ -92,6 +92,7 @@ class StreamTransport(SocketEndpoint):
                 self.tell("blocked", call="recv")
             return None
         self._appetite = MODEST if len(data) < MODEST else LARGE
+        self.loop.received += len(data)
         if self.loop.observer is not None:
             self.tell("received" if data else "ended", size=len(data), data=data)
         return data
@@ -170,6 +171,7 @@ class StreamTransport(SocketEndpoint):
                 self.fail(exc)
                 return len(data)  # lost with the connection, so nothing of it is left to queue
             taken = 0
+        self.loop.sent += taken
         if self.loop.observer is not None:
             left = len(data) - taken
             kind = "blocked" if not taken else "partly sent" if left else "sent"
@@ -181,6 +183,7 @@ class StreamTransport(SocketEndpoint):
             self._queue = OutboundQueue()
             self._watch_writing()
         self._queue.append(data)
+        self.loop.largest = max(self.loop.largest, self._queue.size)
         self.tell("queued", size=len(data), depth=self._queue.size)
         if self._queue.size > self._high and not self._choked:
             self._choked = True
