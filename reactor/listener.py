@@ -89,7 +89,7 @@ class Listener(Endpoint):
             if not self._watchers:
                 return
             if self.loop.crowded or self.connections == self._most:
-                return self._rest()
+                return self._rest("select can hold few more" if self.loop.crowded else "its limit")
             try:
                 client, peer = sock.accept()
             except OSError as exc:
@@ -97,7 +97,7 @@ class Listener(Endpoint):
                     continue
                 if exc.errno in EXHAUSTED or exc.errno not in NOT_NOW:
                     self._complain(f"accept said: {exc}")
-                    self._rest()
+                    self._rest(str(exc))
                     self._timer = self.loop.call_later(PAUSE, self._resume)
                 return
             self._welcome(client, peer)
@@ -116,7 +116,7 @@ class Listener(Endpoint):
             return
         self.connections += 1
         transport = StreamTransport(self.loop, client, protocol, peer, self._left)
-        self.tell("accepted", connection=transport.name, peer=shown(peer))
+        self.tell("accepted", connection=transport.name, peer=shown(peer), fd=client.fileno())
         self.loop.call_now(transport.begin)
         if place >= CEILING:
             self.loop.crowded = True
@@ -131,11 +131,11 @@ class Listener(Endpoint):
             self._complained = now
             log.warning("%r: %s; new clients wait in the backlog", self, why)
 
-    def _rest(self) -> None:
+    def _rest(self, why: str) -> None:
         # Until the next connection, anybody's, has ended.
         self._unwatch()
         self.loop.waiting.append(self._resume)
-        self.tell("full", connections=self.connections)
+        self.tell("full", connections=self.connections, why=why)
 
     def _unwatch(self) -> None:
         for watcher in self._watchers:
@@ -151,6 +151,8 @@ class Listener(Endpoint):
 
     def close(self) -> None:
         """Listen no more, at once; accepted connections live on.  Twice is once."""
+        if self._sockets:
+            self.tell("closed", why="by us")
         self._unwatch()
         self._stop_timer()
         for sock in self._sockets:
