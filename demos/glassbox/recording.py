@@ -28,7 +28,7 @@ class Recording:
     def __init__(self, file: BinaryIO, name: str = "the file") -> None:
         self._file = file
         self._name = name
-        self._line = 1
+        self._line = 0
         self._reading: List[Any] = []
         self.position = 0  # bytes read so far, of `size`
         self.size = file.seek(0, io.SEEK_END) if file.seekable() else 0
@@ -49,6 +49,7 @@ class Recording:
     def _next(self) -> Optional[bytes]:
         line = self._file.readline()
         self.position += len(line)
+        self._line += 1
         return line if line.endswith(b"\n") else None
 
     def _parse(self, line: bytes) -> Dict[str, Any]:
@@ -61,7 +62,6 @@ class Recording:
         raise NotARecording(f"{self._name} is no recording: line {self._line} is not an object of JSON")
 
     def _event(self, line: Dict[str, Any]) -> Event:
-        self._line += 1
         try:
             facts = line
             time, turn, kind = facts.pop("t"), facts.pop("turn"), facts.pop("event")
