@@ -1,9 +1,7 @@
 """--record: every event as one line of JSON, in the grammar of README.md.
 
-The lines of one turn are written together, before select may fall asleep: whoever reads the file while
-the loop sleeps finds all that has happened.  A turn in which nothing happened leaves no line, so an idle
-loop writes nothing.  Where the file cannot be written to any more, or has reached its limit, the
-recording ends with one line on stderr, and the loop is not disturbed.
+Whoever reads the file while the loop sleeps finds all that has happened.  Where the file cannot be written to
+any more, or has reached its limit, the recording ends with one line on stderr, and the loop is not disturbed.
 """
 from __future__ import annotations
 
@@ -14,10 +12,11 @@ import platform
 import sys
 import time
 from json.encoder import encode_basestring_ascii as quoted
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable, Dict, Optional
 
 from reactor.trace import Event
 
+from .lines import Lines
 from .recording import VERSION, escaped
 
 LIMIT = 64 * 1024 * 1024  # bytes of a recording
@@ -26,44 +25,31 @@ FAR = 1e12  # seconds; JSON has no infinity
 compact = json.JSONEncoder(separators=(",", ":")).encode
 
 
-class Recorder:
+class Recorder(Lines):
     """An observer that writes to a new file.  OSError where the file cannot be made."""
 
     def __init__(self, path: str, now: float, *, payloads: bool = False, limit: int = LIMIT) -> None:
+        super().__init__()
         self.path = path
         self._began = now
         self._payloads = payloads
         self._limit = limit
         self._left = limit - RESERVE
-        self._lines: List[str] = []  # not written yet
-        self._pending: List[Event] = []  # the beginning of a turn in which nothing has happened so far
         self._reading: Any = None  # as the file has it
-        self._last = now, 0
+        self._last = '"t":0,"turn":0'
         self._file: Optional[Any] = open(path, "wb", buffering=0)
         self._lines.append(header(payloads))
-        self._flush()
+        self._write()
 
     def __call__(self, event: Event) -> None:
-        """Take one event; never raises."""
-        if self._file is None:
-            return
-        kind = event.kind
-        self._last = event.time, event.turn
-        if kind == "turn":
-            self._flush()
-            self._pending = [event]
-        elif kind == "ready" and self._pending and not (event.facts["readable"] or event.facts["writable"]):
-            self._pending.append(event)
-        else:
-            for earlier in self._pending:
-                self._lines.append(self._line(earlier))
-            self._pending = []
-            self._lines.append(self._line(event))
+        """Take one event; never raises for what happens to the file."""
+        if self._file is not None:
+            super().__call__(event)
 
     def close(self, why: str = "the program ended") -> None:
         """Write what is left, and why this is the end.  Twice is once."""
         if self._file is not None:
-            self._flush()
+            self._write()
             self._end(why)
 
     # -- lines
@@ -78,28 +64,27 @@ class Recorder:
             rest += f',"due":{min(facts["due"] - self._began, FAR):.6f}'
         if self._payloads and "data" in facts:
             rest += _payload(facts)
-        return f'{{"t":{event.time - self._began:.6f},"turn":{event.turn},"event":"{event.kind}"{rest}}}\n'
+        self._last = f'"t":{event.time - self._began:.6f},"turn":{event.turn}'
+        return f'{{{self._last},"event":"{event.kind}"{rest}}}\n'
 
     # -- the file
 
-    def _flush(self) -> None:
+    def _write(self) -> None:
         lines, self._lines = self._lines, []
         data = "".join(lines).encode("ascii")
         if len(data) <= self._left:
             self._left -= len(data)
-            self._write(data)
+            self._put(data)
         else:
             why = f"it has reached its limit of {self._limit:,} bytes"
             self._end(why)
             self._complain(why)
 
     def _end(self, why: str) -> None:
-        when, turn = self._last
-        line = f'{{"t":{when - self._began:.6f},"turn":{turn},"event":"end","why":{quoted(why)}}}\n'
-        self._write(line.encode("ascii"))
+        self._put(f'{{{self._last},"event":"end","why":{quoted(why)}}}\n'.encode("ascii"))
         self._stop()
 
-    def _write(self, data: bytes) -> None:
+    def _put(self, data: bytes) -> None:
         try:
             while data and self._file is not None:
                 data = data[self._file.write(data):]
