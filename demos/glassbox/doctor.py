@@ -25,7 +25,7 @@ USERS_OWN = 1000  # the same, for a callback of which only its events are seen; 
 NO_SLEEP = 0.001  # seconds; who sleeps longer does not spin
 SLOW = 50.0  # milliseconds of a callback
 PAUSED = 60.0  # seconds
-IDLE = 600.0  # seconds, where the program has said no limit of its own
+IDLE = 600.0  # seconds, where the program was given no limit of its own
 LATE = 1.3  # times the limit: an IdleLimit may notice a queue that stands still by a quarter late
 NEAR = 0.9  # of the descriptors that there are
 

@@ -1,0 +1,112 @@
+"""Read a recording of --record, without any network: print it, step through it, draw it, examine it, run it again."""
+from __future__ import annotations
+
+import os
+import sys
+from argparse import Namespace
+from typing import Callable, Iterable, Iterator, Optional
+
+from reactor.trace import Event
+
+from .commandline import Parser, keep_standard_streams, positive, silence
+from .glassbox.archive import Archive, Turn
+from .glassbox.doctor import IDLE, Doctor
+from .glassbox.printer import TITLE, line, wants_colour
+from .glassbox.progress import Progress
+from .glassbox.recording import NotARecording
+from .glassbox.stepper import Stepper
+from .glassbox.words import concerned
+
+
+def options_parser() -> Parser:
+    """The command line."""
+    parser = Parser(prog="replay", description=__doc__)
+    parser.add_argument("file", metavar="FILE", help="what --record wrote")
+    parser.add_argument("--only", metavar="NAMES", help="connections, as in --only '#5' or '#5,#6'")
+    parser.add_argument("--from", type=int, dest="first", metavar="TURN", default=0)
+    parser.add_argument("--to", type=int, dest="last", metavar="TURN")
+    parser.add_argument("--idle", type=positive, default=IDLE, metavar="SECONDS",
+                        help="the limit that the doctor holds connections to (%(default)g)")
+    parser.add_argument("--progress", action="store_true", help="show a progress bar even where stderr is no terminal")
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--step", action="store_true", help="one turn at a time, forwards and backwards")
+    how.add_argument("--doctor", action="store_true", help="name what goes wrong, and the line that is missing")
+    return parser
+
+
+def main() -> None:
+    """Exit status 0; 1 where the doctor or the re-run found something; 2 for a file that is no recording."""
+    keep_standard_streams()
+    parser = options_parser()
+    options = parser.parse_args()
+    try:
+        with open(options.file, "rb") as file:
+            if not file.seekable():
+                parser.error(f"{options.file} is a pipe or a device: give a file, which can be read backwards too")
+            status = act(Archive(file, os.path.basename(options.file)), options)
+            sys.stdout.flush()
+    except BrokenPipeError:
+        status = 0
+        silence(sys.stdout)
+    except NotARecording as exc:
+        parser.error(str(exc))
+    except OSError as exc:
+        parser.error(f"cannot read {options.file}: {exc.strerror or exc}")
+    except KeyboardInterrupt:
+        status = 0
+    sys.exit(status)
+
+
+def act(archive: Archive, options: Namespace) -> int:
+    """Do what the command line asks for; the exit status."""
+    if options.step:
+        Stepper(archive, shower(options.only), options.first, options.last).run()
+        return 0
+    turns = observed(archive, options, sys.stdout.isatty() and not options.doctor)
+    if options.doctor:
+        return examine(turns, options.idle)
+    sys.stdout.write(TITLE)
+    show = shower(options.only)
+    for turn in turns:
+        show(turn)
+    return 0
+
+
+def observed(archive: Archive, options: Namespace, quiet: bool = False) -> Iterator[Turn]:
+    """The turns that were asked for, beside a progress bar unless `quiet`."""
+    with Progress(archive.size, sys.stderr, options.progress or (sys.stderr.isatty() and not quiet)) as progress:
+        for turn in archive.turns(options.first, options.last):
+            progress.reached(archive.position, f"turn {turn[0].turn:,}")
+            yield turn
+
+
+def shower(only: Optional[str]) -> Callable[[Turn], bool]:
+    """Prints the events of a turn, or those that concern the connections in `only`; False where there are none."""
+    wanted = {"#" + name.strip().lstrip("#") for name in only.split(",")} if only else None
+    colour = wants_colour(sys.stdout)
+
+    def show(turn: Turn) -> bool:
+        lines = [line(event, colour=colour) for event in chosen(turn)]
+        sys.stdout.write("".join(lines))
+        return bool(lines)
+
+    def chosen(turn: Turn) -> Iterable[Event]:
+        return turn if wanted is None else [event for event in turn if concerned(event) & wanted]
+    return show
+
+
+def examine(turns: Iterator[Turn], idle: float) -> int:
+    """Let the doctor see the turns; the exit status, 1 where something was found."""
+    doctor = Doctor(print, idle=idle)
+    count = 0
+    for turn in turns:
+        count += 1
+        for event in turn:
+            doctor(event)
+    print(f"{count:,} turns, {len(doctor.findings)} findings" if doctor.findings else
+          f"{count:,} turns, nothing wrong was found")
+    return 1 if doctor.findings else 0
+
+
+if __name__ == "__main__":
+    main()
