@@ -46,6 +46,16 @@ class Recording:
                 return
             yield self._event(self._parse(line))
 
+    def close(self) -> None:
+        """Close the file.  Twice is once."""
+        self._file.close()
+
+    def __enter__(self) -> Recording:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
     def _next(self) -> Optional[bytes]:
         line = self._file.readline()
         self.position += len(line)
@@ -92,4 +102,9 @@ def head_of(event: Event) -> Optional[str]:
 
 def open_recording(path: str) -> Recording:
     """Open the file; OSError where it cannot be read, NotARecording where it is something else."""
-    return Recording(open(path, "rb"), os.path.basename(path))
+    file = open(path, "rb")
+    try:
+        return Recording(file, os.path.basename(path))
+    except BaseException:
+        file.close()
+        raise
