@@ -3,15 +3,17 @@ from __future__ import annotations
 
 import os
 import sys
-from argparse import Namespace
-from typing import Callable, Iterable, Iterator, Optional
+from argparse import ArgumentTypeError, Namespace
+from typing import Callable, Iterable, Iterator, Optional, Set
 
 from reactor.trace import Event
 
 from .commandline import Parser, keep_standard_streams, positive, silence
+from .glassbox import timeline
 from .glassbox.archive import Archive, Turn
+from .glassbox.columns import Columns
 from .glassbox.doctor import IDLE, Doctor
-from .glassbox.printer import TITLE, line, wants_colour
+from .glassbox.printer import Printer, line, wants_colour
 from .glassbox.progress import Progress
 from .glassbox.recording import NotARecording
 from .glassbox.stepper import Stepper
@@ -30,8 +32,18 @@ def options_parser() -> Parser:
     parser.add_argument("--progress", action="store_true", help="show a progress bar even where stderr is no terminal")
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--step", action="store_true", help="one turn at a time, forwards and backwards")
+    how.add_argument("--timeline", metavar="OUT", type=drawable, help="draw it, as OUT.html or OUT.svg")
     how.add_argument("--doctor", action="store_true", help="name what goes wrong, and the line that is missing")
     return parser
+
+
+def drawable(path: str) -> str:
+    """The name of a picture."""
+    try:
+        timeline.format_of(path)
+    except ValueError as exc:
+        raise ArgumentTypeError(str(exc)) from None
+    return path
 
 
 def main() -> None:
@@ -62,10 +74,12 @@ def act(archive: Archive, options: Namespace) -> int:
     if options.step:
         Stepper(archive, shower(options.only), options.first, options.last).run()
         return 0
-    turns = observed(archive, options, sys.stdout.isatty() and not options.doctor)
+    turns = observed(archive, options, sys.stdout.isatty() and not (options.doctor or options.timeline))
+    if options.timeline:
+        return draw(turns, archive, options)
     if options.doctor:
         return examine(turns, options.idle)
-    sys.stdout.write(TITLE)
+    sys.stdout.write(Printer.title)
     show = shower(options.only)
     for turn in turns:
         show(turn)
@@ -82,7 +96,7 @@ def observed(archive: Archive, options: Namespace, quiet: bool = False) -> Itera
 
 def shower(only: Optional[str]) -> Callable[[Turn], bool]:
     """Prints the events of a turn, or those that concern the connections in `only`; False where there are none."""
-    wanted = {"#" + name.strip().lstrip("#") for name in only.split(",")} if only else None
+    names = wanted(only)
     colour = wants_colour(sys.stdout)
 
     def show(turn: Turn) -> bool:
@@ -91,8 +105,32 @@ def shower(only: Optional[str]) -> Callable[[Turn], bool]:
         return bool(lines)
 
     def chosen(turn: Turn) -> Iterable[Event]:
-        return turn if wanted is None else [event for event in turn if concerned(event) & wanted]
+        return turn if names is None else [event for event in turn if concerned(event) & names]
     return show
+
+
+def wanted(only: Optional[str]) -> Optional[Set[str]]:
+    """The names in `only`; None for all."""
+    return {"#" + name.strip().lstrip("#") for name in only.split(",")} if only else None
+
+
+def draw(turns: Iterator[Turn], archive: Archive, options: Namespace) -> int:
+    """Write the timeline; the exit status."""
+    content, doctor = Columns(wanted(options.only)), Doctor(idle=options.idle)
+    for turn in turns:
+        content.add(turn)
+        for event in turn:
+            doctor(event)
+    title = f"{archive.header.get('program', 'a program')}, recorded {archive.header.get('date', '')}"
+    picture = (timeline.svg(content, title) if timeline.format_of(options.timeline) == "svg" else
+               timeline.page(content, title, doctor.findings))
+    try:
+        with open(options.timeline, "w", encoding="utf-8") as out:
+            out.write(picture)
+    except OSError as exc:
+        options_parser().error(f"cannot write {options.timeline}: {exc.strerror or exc}")
+    print(f"{options.timeline}: {content.turns:,} turns in {len(content.columns)} columns")
+    return 0
 
 
 def examine(turns: Iterator[Turn], idle: float) -> int:

@@ -7,7 +7,7 @@ WIDTH = 40
 
 
 class Progress:
-    """A context manager that draws, at most once for each percent, how much of `total` is done; nothing unless `shown`."""
+    """A context manager that draws how much of `total` is done, once for each percent; nothing unless `shown`."""
 
     def __init__(self, total: int, stream: TextIO, shown: bool = True) -> None:
         self._total = max(total, 1)
