@@ -104,7 +104,7 @@ class Drawing:
         self._title = title
         count = max(len(content.columns), 1)
         self._step = min(max(WIDTH / count, 6.0), 26.0)
-        self._width = LEFT + max(self._step * count, 640) + 70
+        self._width = LEFT + max(self._step * count, 640) + 96
         self._lanes = [lane for lane in content.lanes.values() if lane.name != LOOP]
         self._bottom = TOP + LOOP_HEIGHT + 14 + LANE * len(self._lanes)
         self._height = self._bottom + 78
@@ -137,7 +137,7 @@ class Drawing:
         columns = self._content.columns
         every = next(n for n in (5, 10, 20, 40, 80, 160) if n * self._step >= 100 or n == 160)
         for place in range(0, len(columns), every):
-            column, x = columns[place], self._x(place) - self._step / 2
+            column, x = columns[place], self._x(place - 0.5)
             yield f'<path class="line" d="M{x:.1f} {TOP - 6}V{self._bottom}"/>'
             yield f'<text class="soft" x="{x + 3:.1f}" y="{TOP - 8}">turn {column.first:,} · {column.time:.3f} s</text>'
 
