@@ -16,6 +16,7 @@ from .glassbox.doctor import IDLE, Doctor
 from .glassbox.printer import Printer, line, wants_colour
 from .glassbox.progress import Progress
 from .glassbox.recording import NotARecording
+from .glassbox.rerun import CannotRerun, Diverged, rerun
 from .glassbox.stepper import Stepper
 from .glassbox.words import concerned
 
@@ -34,6 +35,9 @@ def options_parser() -> Parser:
     how.add_argument("--step", action="store_true", help="one turn at a time, forwards and backwards")
     how.add_argument("--timeline", metavar="OUT", type=drawable, help="draw it, as OUT.html or OUT.svg")
     how.add_argument("--doctor", action="store_true", help="name what goes wrong, and the line that is missing")
+    how.add_argument("--rerun", nargs="?", const="", metavar="MODULE:FACTORY",
+                     help="feed it to the program again and stop where that acts differently; without a value, to "
+                     "the demo that made the recording (with --record-bytes)")
     return parser
 
 
@@ -74,9 +78,11 @@ def act(archive: Archive, options: Namespace) -> int:
     if options.step:
         Stepper(archive, shower(options.only), options.first, options.last).run()
         return 0
-    turns = observed(archive, options, sys.stdout.isatty() and not (options.doctor or options.timeline))
+    turns = observed(archive, options, sys.stdout.isatty() and printing(options))
     if options.timeline:
         return draw(turns, archive, options)
+    if options.rerun is not None:
+        return run_again(turns, archive, options.rerun)
     if options.doctor:
         return examine(turns, options.idle)
     sys.stdout.write(Printer.title)
@@ -84,6 +90,11 @@ def act(archive: Archive, options: Namespace) -> int:
     for turn in turns:
         show(turn)
     return 0
+
+
+def printing(options: Namespace) -> bool:
+    """True where the turns go to stdout, between which a progress bar would stand badly."""
+    return not (options.doctor or options.timeline) and options.rerun is None
 
 
 def observed(archive: Archive, options: Namespace, quiet: bool = False) -> Iterator[Turn]:
@@ -144,6 +155,18 @@ def examine(turns: Iterator[Turn], idle: float) -> int:
     print(f"{count:,} turns, {len(doctor.findings)} findings" if doctor.findings else
           f"{count:,} turns, nothing wrong was found")
     return 1 if doctor.findings else 0
+
+
+def run_again(turns: Iterator[Turn], archive: Archive, program: str) -> int:
+    """Re-run; the exit status, 1 where it diverged."""
+    try:
+        print(rerun((event for turn in turns for event in turn), archive.header, program))
+        return 0
+    except Diverged as diverged:
+        print(diverged)
+        return 1
+    except CannotRerun as exc:
+        options_parser().error(str(exc))
 
 
 if __name__ == "__main__":
