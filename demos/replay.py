@@ -76,7 +76,7 @@ def main() -> None:
 def act(archive: Archive, options: Namespace) -> int:
     """Do what the command line asks for; the exit status."""
     if options.step:
-        Stepper(archive, shower(options.only), options.first, options.last).run()
+        Stepper(archive, shower(options.only), sys.stdin, sys.stdout, options.first, options.last).run()
         return 0
     turns = observed(archive, options, sys.stdout.isatty() and printing(options))
     if options.timeline:

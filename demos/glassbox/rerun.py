@@ -90,8 +90,8 @@ class Script:
 
     def now(self) -> float:
         """The clock.  A timer fires when the recording says so, and not by a rounding earlier."""
-        coming = self._next
-        return coming.time if coming is not None and coming.kind == "timer fired" else self._last.time - 1e-6
+        coming = self.peek()
+        return coming.time if coming.kind == "timer fired" else self._last.time - 1e-6
 
     @property
     def turn(self) -> int:

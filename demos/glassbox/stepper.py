@@ -1,7 +1,6 @@
 """Stepping through a recording: one turn at a time, forwards and backwards, by lines typed or piped in."""
 from __future__ import annotations
 
-import sys
 from typing import Callable, Optional, TextIO
 
 from .archive import Archive, Turn
@@ -16,8 +15,8 @@ class Stepper:
     are passed over, in either direction.
     """
 
-    def __init__(self, archive: Archive, show: Callable[[Turn], bool], first: int = 0, last: Optional[int] = None,
-                 keys: TextIO = sys.stdin, out: TextIO = sys.stdout) -> None:
+    def __init__(self, archive: Archive, show: Callable[[Turn], bool], keys: TextIO, out: TextIO,
+                 first: int = 0, last: Optional[int] = None) -> None:
         self._archive = archive
         self._show = show
         self._first = first
