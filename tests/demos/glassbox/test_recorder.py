@@ -1,0 +1,238 @@
+import base64
+import contextlib
+import io
+import json
+import logging
+import os
+import select
+import tempfile
+import unittest
+
+from demos.glassbox.recorder import Recorder
+from demos.glassbox.recording import NotARecording, Recording, open_recording
+from protocols.base import DatagramProtocol
+from protocols.echo import Echo
+from reactor import Reactor
+from reactor.testing import pair, run_turns
+from reactor.trace import SENTENCES
+
+from .grammar import EVENTS, FACTS, hold
+from .traffic import Traffic
+
+
+class Recorded(unittest.TestCase):
+    def setUp(self):
+        logging.disable(logging.CRITICAL)
+        self.addCleanup(logging.disable, logging.NOTSET)
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.path = os.path.join(folder.name, "run")
+
+    def lines(self):
+        with open(self.path, encoding="ascii") as file:
+            return file.readlines()
+
+    def record(self, seed=0, steps=100, **options):
+        traffic = Traffic(seed)
+        recorder = traffic.reactor.observer = Recorder(self.path, traffic.clock(), **options)
+        traffic.begin()
+        for _ in range(steps):
+            traffic.step()
+        traffic.close()
+        recorder.close()
+        return traffic
+
+
+class Grammar(Recorded):
+    def test_every_kind_of_event_is_in_the_grammar_and_nothing_else_is(self):
+        self.assertEqual({*SENTENCES, "end"}, set(EVENTS))
+        self.assertEqual(set(FACTS), set().union(*(must | may for must, may in EVENTS.values())))
+
+    def test_every_line_of_random_traffic_keeps_to_it(self):
+        for payloads in (False, True):
+            for seed in range(5):
+                self.record(seed, payloads=payloads)
+                for number, line in enumerate(self.lines()):
+                    hold(line, number)
+
+    def test_datagrams_connectors_and_failures_keep_to_it(self):
+        with Reactor() as reactor:
+            recorder = reactor.observer = Recorder(self.path, reactor.time(), payloads=True)
+            listener = reactor.listen(Echo, max_connections=1)
+            errors = []
+            for _ in range(2):
+                reactor.connect(Echo, "127.0.0.1", listener.port)
+            reactor.connect(Echo, "127.0.0.1", 1, on_error=errors.append)
+            transport, _ = reactor.open_datagram(DatagramProtocol, local=("127.0.0.1", 0))
+            transport.sendto(b"to myself", transport.get_extra_info("sockname"))
+            reactor.call_later(float("inf"), print).cancel()
+            reactor.call_soon(lambda: 1 / 0)
+            run_turns(reactor, lambda: errors and listener.connections)
+            run_turns(reactor)
+        recorder.close()
+        kinds = set()
+        for number, line in enumerate(self.lines()):
+            hold(line, number)
+            kinds.add(json.loads(line).get("event"))
+        self.assertLessEqual({"datagram received", "datagram sent", "opened", "connecting", "connected", "failed",
+                              "full", "raised", "timer set", "timer cancelled", "end"}, kinds)
+
+    def test_payloads_are_what_was_received_and_sent(self):
+        with Reactor() as reactor:
+            recorder = reactor.observer = Recorder(self.path, reactor.time(), payloads=True)
+            ours, peer = pair(4096)
+            transport, _ = reactor.adopt(Echo, ours)
+            reactor.turn(0)
+            message = bytes(range(256)) * 400
+            transport.write(message)
+            got = 0
+            while got < len(message):
+                piece = peer.recv(100000)
+                self.assertTrue(piece)
+                got += len(piece)
+                reactor.turn(0)
+            peer.close()
+        recorder.close()
+        events = [json.loads(line) for line in self.lines()[1:]]
+        sent = b"".join(base64.b64decode(event["bytes"]) for event in events if "bytes" in event)
+        self.assertEqual(message, sent)
+
+
+class Reading(Recorded):
+    def test_what_is_read_back_is_what_was_told(self):
+        told = []
+        traffic = Traffic(3)
+        recorder = Recorder(self.path, traffic.clock())
+
+        def observe(event):
+            told.append(event)
+            recorder(event)
+
+        traffic.reactor.observer = observe
+        traffic.begin()
+        for _ in range(100):
+            traffic.step()
+        traffic.close()
+        recorder.close()
+        with open_recording(self.path) as recording:
+            read = list(recording)
+        self.assertEqual("end", read.pop().kind)
+        # Turns in which nothing happened are left out.
+        kept = {(event.turn, event.kind) for event in read}
+        told = [event for event in told if event.kind not in ("turn", "ready") or (event.turn, event.kind) in kept]
+        self.assertEqual([(event.turn, event.kind) for event in told], [(event.turn, event.kind) for event in read])
+        for before, after in zip(told, read):
+            self.assertAlmostEqual(before.time - 1000.0, after.time, places=5)
+            for name in {"who", "size", "taken", "depth", "why", "readable", "writable"}.intersection(after.facts):
+                self.assertEqual(before.facts[name], after.facts[name])
+            if after.kind == "turn":
+                self.assertEqual([list(pair) for pair in before.facts["reading"]], after.facts["reading"])
+
+    def test_a_recording_cut_off_at_any_byte_gives_the_events_before(self):
+        self.record(steps=12)
+        with open(self.path, "rb") as file:
+            whole = file.read()
+        events = list(Recording(io.BytesIO(whole)))
+        first = whole.index(b"\n") + 1
+        for end in range(first, len(whole)):
+            self.assertEqual(events[:whole.count(b"\n", first, end)], list(Recording(io.BytesIO(whole[:end]))))
+
+    def test_what_is_no_recording_is_refused_in_one_line(self):
+        for wrong in (b"", b"hello\n", b"[]\n", b'{"recording":2}\n', b"\xff\xfe\n", b'{"recording":1}'):
+            with self.assertRaises(NotARecording, msg=wrong) as caught:
+                list(Recording(io.BytesIO(wrong), "run"))
+            self.assertNotIn("\n", str(caught.exception))
+        for wrong in (b"nonsense\n", b"3\n", b"{}\n", b'{"t":1,"turn":1}\n'):
+            with self.assertRaisesRegex(NotARecording, "line 2", msg=wrong):
+                list(Recording(io.BytesIO(b'{"recording":1}\n' + wrong), "run"))
+
+
+class Bounds(Recorded):
+    def record_echo(self, recorder, messages=50):
+        """Echo with this recorder; what came back, and what was said on stderr."""
+        with Reactor() as reactor, contextlib.redirect_stderr(io.StringIO()) as stderr:
+            reactor.observer = recorder
+            ours, peer = pair()
+            reactor.adopt(Echo, ours)
+            back = b""
+            for number in range(messages):
+                peer.send(b"%03d" % number)
+                run_turns(reactor)
+                back += peer.recv(100)
+            peer.close()
+            run_turns(reactor)
+        recorder.close()
+        self.assertEqual(b"".join(b"%03d" % number for number in range(messages)), back)
+        return stderr.getvalue()
+
+    def test_the_limit_ends_the_recording_and_not_the_server(self):
+        said = self.record_echo(Recorder(self.path, 0.0, limit=5000))
+        self.assertLessEqual(os.path.getsize(self.path), 5000)
+        self.assertGreater(os.path.getsize(self.path), 4000)
+        self.assertEqual(1, said.count("\n"))
+        self.assertIn("limit of 5,000 bytes", said)
+        last = list(open_recording_closed(self.path))[-1]
+        self.assertEqual("end", last.kind)
+        self.assertIn("limit", last.facts["why"])
+
+    @unittest.skipUnless(os.path.exists("/dev/full"), "there is no /dev/full here")
+    def test_a_full_disk_ends_the_recording_with_one_line(self):
+        with contextlib.redirect_stderr(io.StringIO()) as stderr:
+            recorder = Recorder("/dev/full", 0.0)
+        said = stderr.getvalue() + self.record_echo(recorder)
+        self.assertRegex(said, r"^the recording /dev/full ends here: No space left on device\n$")
+
+    @unittest.skipUnless(os.path.exists("/dev/fd"), "pipes have no names here")
+    def test_a_closed_pipe_ends_the_recording_with_one_line(self):
+        reader, writer = os.pipe()
+        recorder = Recorder(f"/dev/fd/{writer}", 0.0)
+        os.close(writer)
+        self.assertIn(b'"recording":1', os.read(reader, 1000))
+        os.close(reader)
+        said = self.record_echo(recorder)
+        self.assertRegex(said, r"^the recording /dev/fd/\d+ ends here: Broken pipe\n$")
+
+    def test_all_that_has_happened_is_in_the_file_before_the_loop_falls_asleep(self):
+        sizes = []
+
+        def asleep(readers, writers, third, timeout):
+            sizes.append(self.lines()[-1])
+            return select.select(readers, writers, third, 0)
+
+        with Reactor(select=asleep) as reactor:
+            reactor.observer = Recorder(self.path, 0.0)
+            ours, peer = pair()
+            reactor.adopt(Echo, ours)
+            peer.send(b"hello")
+            run_turns(reactor)
+            peer.close()
+            self.assertIn('"ran","callback":"#1 on_readable"', sizes[-1])
+            reactor.observer.close()
+
+    def test_an_idle_loop_writes_nothing(self):
+        with Reactor() as reactor:
+            reactor.observer = Recorder(self.path, 0.0)
+            reactor.listen(Echo)
+            reactor.turn(0)
+            before = self.lines()
+            for _ in range(100):
+                reactor.turn(0)
+            self.assertEqual(before, self.lines())
+            reactor.observer.close()
+
+    def test_a_long_turn_does_not_pile_up_in_memory(self):
+        with Reactor() as reactor:
+            recorder = reactor.observer = Recorder(self.path, 0.0)
+            for _ in range(1000):
+                reactor.call_later(1.0, print)
+            self.assertGreater(len(self.lines()), 900)
+            recorder.close()
+
+
+def open_recording_closed(path):
+    with open_recording(path) as recording:
+        yield from recording
+
+
+if __name__ == "__main__":
+    unittest.main()
