@@ -125,8 +125,8 @@ def advice(exc: Exception, options: argparse.Namespace) -> str:
     if options.unix:
         if code == errno.EADDRINUSE:
             return f"{options.unix} is there already, a file or a server that runs: choose another --unix PATH"
-        why = exc.strerror if code and isinstance(exc, OSError) else "a path of a socket is at most about 100 bytes long"
-        return f"cannot listen on {options.unix}: {why}: choose another --unix PATH"
+        why = exc.strerror if code and isinstance(exc, OSError) else "the path of a socket is at most 100 bytes long"
+        return f"{why}: choose another --unix PATH"
     where = shown((options.host, options.port))
     if code == errno.EADDRINUSE:
         return (f"{where} is taken, perhaps by this server in another terminal (`lsof -i :{options.port}` tells): "
