@@ -1,1 +1,1 @@
-"""Programs to run in a terminal; `python3 -m demos` runs every server at once."""
+"""Programs to run in a terminal: `python3 -m demos` serves everything, README.md says what to type."""
