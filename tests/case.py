@@ -176,8 +176,10 @@ class Case(unittest.TestCase):
 
     def connected(self, address, timeout=1.0):
         """A blocking socket connected to HOST, PORT; closed at the end."""
-        sock = socket.create_connection(address, timeout)
+        sock = socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET)
         self.addCleanup(sock.close)
+        sock.settimeout(timeout)
+        sock.connect(address)
         return sock
 
     def patch(self, target, name, value):

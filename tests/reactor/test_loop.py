@@ -56,7 +56,7 @@ class LoopCase(Case):
 class TestRegistration(LoopCase):
 
     def test_select_is_asked_with_lists_that_it_cannot_spoil(self):
-        """Edge case 1: select gives new lists back; ours are the master copy, made anew only when somebody comes or goes."""
+        """Edge case 1: ours are master copies, made anew only when somebody comes or goes."""
         scripted = Scripted()
         loop = EventLoop(select=scripted, clock=FakeClock())
         ours, _ = self.pair()
@@ -478,7 +478,7 @@ class TestPolicyForExceptions(LoopCase):
 
     def test_an_exception_ends_its_own_connection_and_no_other(self):
         """Edge case 30."""
-        (bad, bad_peer), (good, good_peer) = self.ready_pair(), self.ready_pair()
+        (bad, _), (good, _) = self.ready_pair(), self.ready_pair()
         _, bad_protocol = self.reactor.adopt(lambda: Recorder(data_received=lambda *args: 1 / 0), bad)
         _, good_protocol = self.reactor.adopt(Recorder, good)
         with self.assertLogs("reactor", "ERROR"):
@@ -712,7 +712,8 @@ class TestClosing(LoopCase):
         self.reactor.close()
         ours, _ = self.pair()
         calls = [
-            (self.reactor.run,), (self.reactor.turn, 0), (self.reactor.call_soon, int), (self.reactor.call_later, 1, int),
+            (self.reactor.run,), (self.reactor.turn, 0), (self.reactor.call_soon, int),
+            (self.reactor.call_later, 1, int),
             (self.reactor.call_at, 1, int), (self.reactor.call_soon_threadsafe, int),
             (self.reactor.add_reader, ours, int), (self.reactor.add_writer, ours, int),
             (self.reactor.listen, Recorder), (self.reactor.connect, Recorder, "127.0.0.1", 9),
