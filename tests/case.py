@@ -16,7 +16,7 @@ import unittest
 import warnings
 
 from reactor import Reactor
-from reactor.loop import Endpoint, owner_of
+from reactor.endpoint import Endpoint, owner_of
 from reactor.testing import FakeClock, pair
 
 DESCRIPTORS = next((path for path in ("/proc/self/fd", "/dev/fd") if os.path.isdir(path)), None)
@@ -41,6 +41,20 @@ def _is_open(number):
 def watched(loop):
     """What select is asked about: the numbers watched for reading and those for writing, each sorted."""
     return sorted(loop._readers), sorted(loop._writers)
+
+
+def unwatch(loop, source):
+    """Cancel what watches a socket, in both directions; how many watchers that were."""
+    number = source.fileno()
+    found = [table[number] for table in (loop._readers, loop._writers) if number in table]
+    for watcher in found:
+        watcher.cancel()
+    return len(found)
+
+
+def scheduled(loop):
+    """True while callbacks wait for the next turn."""
+    return bool(loop._soon)
 
 
 class Recorder:
@@ -192,7 +206,7 @@ class Case(unittest.TestCase):
         """Nobody is ready and nothing is scheduled: the loop would sleep."""
         for _ in range(turns):
             self.assertEqual(0, reactor.turn(0), "somebody is ready: a running loop would spin")
-            self.assertFalse(reactor.scheduled(), "something is scheduled: a running loop would spin")
+            self.assertFalse(scheduled(reactor), "something is scheduled: a running loop would spin")
 
 
 def reset(sock):

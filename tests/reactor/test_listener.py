@@ -571,7 +571,7 @@ class TestUnixSockets(ListenerCase):
         client = self.client()
         run_turns(self.reactor)
         self.assertEqual((1, [self.path]), (listener.connections, listener.addresses))
-        self.assertEqual("a local process", shown(self.protocols[0].transport.peer))
+        self.assertEqual("a local process", shown(self.protocols[0].transport.get_extra_info("peername")))
         client.close()
         listener.close()
         self.assertFalse(os.path.exists(self.path))

@@ -141,7 +141,7 @@ class TestThreads(Case):
         loop.close()
 
     def test_the_pair_neither_blocks_nor_is_inherited(self):
-        """Edge cases 154, 160 and 161: small bytes in default buffers; a child process does not share it."""
+        """Edge case 161: a child process does not share it."""
         reactor = self.open_reactor()
         for sock in (reactor._wakeup._ear, reactor._wakeup._mouth):
             self.assertEqual(0.0, sock.gettimeout())
