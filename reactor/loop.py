@@ -37,7 +37,7 @@ from functools import partial
 from typing import Any, Callable, Deque, Dict, Iterable, Iterator, List, Optional, Sequence, Set, Tuple
 
 from . import trace
-from .endpoint import Endpoint, describe, owner_of
+from .endpoint import Endpoint, describe, owner_of, words
 from .timers import Handle, Timer, Timers
 from .workingset import MANY, WorkingSet
 
@@ -90,8 +90,8 @@ class EventLoop:
         self.most = self.largest = 0  # endpoints at once; bytes in one outbound queue
         self.endpoints: Set[Endpoint] = set()
         self.numbers = itertools.count(1)
-        self.waiting: List[Callable[[], object]] = []  # called once, when a descriptor becomes free
-        self.crowded = False  # set by a listener when select can hold few more; until one becomes free
+        self.waiting: Set[Callable[[], object]] = set()  # called once, when a descriptor becomes free
+        self.crowded = False  # set by a listener when, for the first time, select can hold few more
         self._select = select
         self._readers: Dict[int, Watcher] = {}
         self._writers: Dict[int, Watcher] = {}
@@ -133,11 +133,12 @@ class EventLoop:
             ready += [writers[fd] for fd in dict.fromkeys((*writable, *failed))]
         if self.observer is not None:
             self.tell("ready", ready=[self._named(watcher)[0] for watcher in ready], slept=self.time() - began)
+        last = self._timers.last
         if self._soon:
             run(self._take_soon())
         run(ready)
         if self._timers.heap:
-            run(self._timers.due(self.time()))
+            run(self._timers.due(self.time(), last))
         self.turns += 1
         return len(ready)
 
@@ -201,9 +202,9 @@ class EventLoop:
 
     def _blame(self, callback: Callable[[], object], exc: Exception) -> None:
         owner = owner_of(callback)
-        log.error("%s raised %r", describe(callback), exc, exc_info=exc)
+        log.error("%s raised %s", describe(callback), words(exc), exc_info=exc)
         if self.observer is not None:
-            self.tell("raised", callback=describe(callback), error=repr(exc))
+            self.tell("raised", callback=describe(callback), error=words(exc))
         if isinstance(owner, Endpoint):
             owner.fail(exc)
 
@@ -233,6 +234,8 @@ class EventLoop:
     def _watch(self, table: Dict[int, Watcher], source: Selectable, callback: Callable[..., object],
                args: Tuple[Any, ...]) -> Watcher:
         self._check()
+        if not isinstance(source, int) and not hasattr(source, "fileno"):
+            raise TypeError(f"select cannot watch {source!r}: it has no fileno()")
         fd = source if isinstance(source, int) else source.fileno()
         # What is lower than one that select took before, and no stale number, it will take.
         if not 0 <= fd <= self._proven or source is fd:
@@ -260,7 +263,8 @@ class EventLoop:
     def call_at(self, when: float, callback: Callable[..., object], *args: Any) -> Timer:
         """Call it once, at `when` of `time()` or a little later.  Equal moments run in the order of the calls."""
         self._check()
-        timer = self._timers.add(when, partial(callback, *args) if args else callback)
+        # A moment in the past is now, which is after all that is due already.
+        timer = self._timers.add(max(when, self.time()), partial(callback, *args) if args else callback)
         if self.observer is not None:
             name = describe(callback)
             timer.on_cancel = partial(self.tell, "timer cancelled", callback=name)
@@ -308,12 +312,15 @@ class EventLoop:
                 endpoint.abort()
             self._run(self._take_soon())
         self.closed = True
+        self._select = self._closed_select
+
+    def _closed_select(self, *args: Any) -> Answer:
+        raise RuntimeError("this event loop is closed")
 
     def forget(self, endpoint: Endpoint) -> None:
         """An endpoint has ended and its descriptor is free: whoever waited for one goes on."""
         self.endpoints.discard(endpoint)
-        self.crowded = False
-        waiting, self.waiting = self.waiting, []
+        waiting, self.waiting = self.waiting, set()
         for resume in waiting:
             resume()
 
