@@ -76,10 +76,11 @@ class TestTelling(TraceCase):
         transport.close()
         self.reactor.turn()
         self.assertEqual(["adopted", "turn", "ready", "ran", "turn", "ready", "received", "sent", "ran",
-                          "closing", "turn", "ready", "closed", "ran"], [event.kind for event in self.events])
-        self.assertEqual(["#1 was adopted", "#1 recv: 6 bytes 'hello\\n'", "#1 send: the kernel took all 6 bytes 'hello\\n'",
-                          "#1 closing: 0 bytes still to be sent", "#1 closed: by us"],
-                         self.told("adopted", "received", "sent", "closing", "closed"))
+                          "closing", "turn", "ready", "blocked", "closed", "ran"], [event.kind for event in self.events])
+        self.assertEqual(["#1 was adopted", "#1 recv: 6 bytes 'hello\\n'",
+                          "#1 send: the kernel took all 6 bytes 'hello\\n'", "#1 closing: 0 bytes still to be sent",
+                          "#1 recv: not now (EAGAIN)", "#1 closed: by us"],
+                         self.told("adopted", "received", "sent", "closing", "blocked", "closed"))
         self.assertEqual([[], ["#1"], []], [event.facts["ready"] for event in self.events if event.kind == "ready"])
 
     def test_why_a_socket_is_in_the_list(self):
@@ -164,7 +165,9 @@ class TestTelling(TraceCase):
         self.assertEqual(sorted(SENTENCES), sorted(told))
 
     def quick_look(self):
-        many = [self.pair()[0] for _ in range(MANY)]
+        pairs = [self.pair() for _ in range(MANY)]
+        many = [ours for ours, peer in pairs]
+        pairs[0][1].send(b"always ready, since nobody reads it")
         for sock in many:
             self.reactor.add_reader(sock, int)
         for _ in range(3):
