@@ -76,7 +76,8 @@ class TestTelling(TraceCase):
         transport.close()
         self.reactor.turn()
         self.assertEqual(["adopted", "turn", "ready", "ran", "turn", "ready", "received", "sent", "ran",
-                          "closing", "turn", "ready", "blocked", "closed", "ran"], [event.kind for event in self.events])
+                          "closing", "turn", "ready", "blocked", "closed", "ran"],
+                         [event.kind for event in self.events])
         self.assertEqual(["#1 was adopted", "#1 recv: 6 bytes 'hello\\n'",
                           "#1 send: the kernel took all 6 bytes 'hello\\n'", "#1 closing: 0 bytes still to be sent",
                           "#1 recv: not now (EAGAIN)", "#1 closed: by us"],
@@ -152,6 +153,8 @@ class TestTelling(TraceCase):
         run_turns(self.reactor)
         self.blocked_and_dropped()
         self.quick_look()
+        self.reactor.call_later(0, int)
+        self.reactor.call_later(1, int).cancel()
         self.failed()
         ours, _ = self.pair()
         self.reactor.adopt(Recorder, ours)[0].close()
