@@ -1,5 +1,6 @@
 """Accepting, refusing, resting, and the two ceilings: FD_SETSIZE and the descriptors of the process."""
 import errno
+import importlib.util
 import os
 import socket
 import subprocess
@@ -346,6 +347,17 @@ class TestLimits(ListenerCase):
         run_turns(self.reactor)
         self.assertEqual(2, listener.connections)
         self.assertEqual(b"", clients[2].recv(10))
+
+    def test_a_system_that_has_no_limits_to_tell(self):
+        """Edge case 4: Windows has no module resource; select takes 512 sockets there."""
+        before = sys.modules.get("resource")
+        self.addCleanup(sys.modules.update, {"resource": before} if before else {})
+        sys.modules["resource"] = None
+        spec = importlib.util.spec_from_file_location("reactor.listener_again", listener_module.__file__)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        self.assertEqual(512, module.DESCRIPTORS)
+        self.assertTrue(0 < module.CEILING < module.LIMIT)
 
     def test_the_numbers_make_sense(self):
         self.assertTrue(0 < CEILING < LIMIT <= FD_SETSIZE)

@@ -121,6 +121,14 @@ class TestTelling(TraceCase):
         self.assertAlmostEqual(250, event.facts["milliseconds"])
         self.assertEqual("ran TestTelling.slow in 250.000 ms", str(event))
 
+    def test_a_callback_that_was_cancelled_is_not_told(self):
+        """Edge case 50: nothing ran, so nothing is said."""
+        self.observe()
+        self.reactor.call_soon(lambda: last.cancel())
+        last = self.reactor.call_soon(self.slow)
+        self.reactor.turn()
+        self.assertEqual(1, len(self.told("ran")))
+
     def slow(self):
         self.clock.advance(0.25)
 
