@@ -60,6 +60,24 @@ class TestVerbs(Case):
         self.assertIs(select.select, reactor._select)
 
 
+class TestCounters(Case):
+
+    def test_they_count_what_happened(self):
+        reactor = self.open_reactor()
+        ours, peer = self.pair()
+        transport, _ = reactor.adopt(echo, ours)
+        reactor.turn()
+        peer.send(b"hello")
+        reactor.turn()
+        counters = reactor.counters()
+        self.assertEqual((2, 1, 5, 5), (counters.turns, counters.events, counters.received, counters.sent))
+        self.assertEqual((1, 1), (counters.endpoints, counters.most_endpoints))
+        self.assertTrue(counters.awake >= 0 and counters.asleep >= 0)
+        transport.abort()
+        reactor.turn()
+        self.assertEqual((0, 1), (reactor.counters().endpoints, reactor.counters().most_endpoints))
+
+
 class TestThreads(Case):
 
     def setUp(self):

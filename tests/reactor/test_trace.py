@@ -76,10 +76,12 @@ class TestTelling(TraceCase):
         transport.close()
         self.reactor.turn()
         self.assertEqual(["adopted", "turn", "ready", "ran", "turn", "ready", "received", "sent", "ran",
-                          "closing", "turn", "ready", "closed", "ran"], [event.kind for event in self.events])
-        self.assertEqual(["#1 was adopted", "#1 recv: 6 bytes 'hello\\n'", "#1 send: the kernel took all 6 bytes 'hello\\n'",
-                          "#1 closing: 0 bytes still to be sent", "#1 closed: by us"],
-                         self.told("adopted", "received", "sent", "closing", "closed"))
+                          "closing", "turn", "ready", "blocked", "closed", "ran"],
+                         [event.kind for event in self.events])
+        self.assertEqual(["#1 was adopted", "#1 recv: 6 bytes 'hello\\n'",
+                          "#1 send: the kernel took all 6 bytes 'hello\\n'", "#1 closing: 0 bytes still to be sent",
+                          "#1 recv: not now (EAGAIN)", "#1 closed: by us"],
+                         self.told("adopted", "received", "sent", "closing", "blocked", "closed"))
         self.assertEqual([[], ["#1"], []], [event.facts["ready"] for event in self.events if event.kind == "ready"])
 
     def test_why_a_socket_is_in_the_list(self):
@@ -119,6 +121,14 @@ class TestTelling(TraceCase):
         self.assertAlmostEqual(250, event.facts["milliseconds"])
         self.assertEqual("ran TestTelling.slow in 250.000 ms", str(event))
 
+    def test_a_callback_that_was_cancelled_is_not_told(self):
+        """Edge case 50: nothing ran, so nothing is said."""
+        self.observe()
+        self.reactor.call_soon(lambda: last.cancel())
+        last = self.reactor.call_soon(self.slow)
+        self.reactor.turn()
+        self.assertEqual(1, len(self.told("ran")))
+
     def slow(self):
         self.clock.advance(0.25)
 
@@ -151,6 +161,8 @@ class TestTelling(TraceCase):
         run_turns(self.reactor)
         self.blocked_and_dropped()
         self.quick_look()
+        self.reactor.call_later(0, int)
+        self.reactor.call_later(1, int).cancel()
         self.failed()
         ours, _ = self.pair()
         self.reactor.adopt(Recorder, ours)[0].close()
@@ -164,7 +176,9 @@ class TestTelling(TraceCase):
         self.assertEqual(sorted(SENTENCES), sorted(told))
 
     def quick_look(self):
-        many = [self.pair()[0] for _ in range(MANY)]
+        pairs = [self.pair() for _ in range(MANY)]
+        many = [ours for ours, peer in pairs]
+        pairs[0][1].send(b"always ready, since nobody reads it")
         for sock in many:
             self.reactor.add_reader(sock, int)
         for _ in range(3):
