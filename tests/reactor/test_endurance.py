@@ -7,6 +7,7 @@ import time
 import unittest
 
 from protocols.echo import Echo
+from protocols.uppercase import UppercaseLines
 from reactor.listener import DESCRIPTORS
 from reactor.testing import pair
 
@@ -216,6 +217,53 @@ class RudenessTest(EnduranceCase):
             self.reactor.turn(0)
             take(client, 16 * 1024)
         self.assertLess(tracemalloc.get_traced_memory()[1] - before, MIB)
+
+    @unittest.skipIf(tracemalloc is None, "this Python cannot count its memory")
+    def test_a_line_that_never_ends_ends_the_connection_and_costs_no_memory(self):
+        """Edge case 108: a protocol's buffer has a limit, and the transport reads on only to throw away."""
+        listener = self.reactor.listen(lambda: UppercaseLines(call_later=self.reactor.call_later))
+        client, sent, ended = self.client(listener), 0, False
+        tracemalloc.start()
+        self.addCleanup(tracemalloc.stop)
+        while not ended and sent < 64 * MIB:
+            try:
+                sent += client.send(b"x" * 65536)
+                self.reactor.turn(0)
+                ended = take(client) == b""
+            except BlockingIOError:
+                self.reactor.turn(0)
+            except ConnectionError:
+                ended = True
+        self.assertTrue(ended, "%d bytes and still no end" % sent)
+        self.assertLess(tracemalloc.get_traced_memory()[1], MIB)
+        client.close()
+        self.until(lambda: listener.connections == 0)
+
+    def test_one_slow_and_one_dead_listener_do_not_hold_up_a_broadcast(self):
+        """Edge case 170: each has a queue of its own, and the loop over the peers survives their leaving."""
+        peers = []
+
+        def leave(protocol, *args):
+            peers.remove(protocol)
+
+        def join(protocol):
+            peers.append(protocol)
+        listener = self.reactor.listen(lambda: Recorder(connection_made=join, connection_lost=leave,
+                                                        pause_writing=lambda p: p.transport.abort()))
+        fast, slow, dead = [self.client(listener) for _ in range(3)]
+        self.until(lambda: len(peers) == 3)
+        reset(dead)
+        received, expected = b"", b""
+        for number in range(400):
+            news = b"%08d" % number * 4096
+            expected += news
+            for protocol in list(peers):
+                protocol.transport.write(news)
+            while len(received) < len(expected):
+                self.reactor.turn(0)
+                received += take(fast, 65536) or b""
+        self.assertTrue(received == expected)
+        self.assertEqual(1, len(peers), "the slow one, whose queue grew above the mark, is still there")
 
     def test_a_stuck_connection_does_not_spin(self):
         """Edge case 130: a paused reader and a full writer leave select asleep."""
