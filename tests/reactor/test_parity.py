@@ -1,7 +1,7 @@
 """The same callbacks as under asyncio: every scenario on our transport and on asyncio's, over socketpair and TCP.
 
-What is compared is what a protocol and its peer can notice: the callbacks in order (data counted, since the borders of a
-stream mean nothing), types of exceptions, is_closing(), and what the peer received and how its reading ended.
+What is compared is what a protocol and its peer can notice: the callbacks in order (data counted, since the borders
+of a stream mean nothing), types of exceptions, is_closing(), and what the peer received and how its reading ended.
 DifferencesTest names where we differ on purpose.
 """
 import asyncio
@@ -444,8 +444,8 @@ def a_megabyte_then_half_close_then_close(stage):
 @scenario
 def a_megabyte_in_tiny_writes(stage):
     def speak(transport, data):
-        for _ in range(20000):
-            transport.write(b"x" * 50)
+        for _ in range(2000):  # asyncio 3.12 and 3.13 need seconds for ten times as many
+            transport.write(b"x" * 500)
         transport.close()
     stage.start(data=speak).send(b"go")
     stage.drain()
@@ -580,6 +580,10 @@ def state_seen_from_outside(stage):
     stage.note((transport.is_closing(), transport.is_reading(), transport.get_write_buffer_size()))
 
 
+# asyncio up to 3.9 forgets a pause_reading() that was asked for in connection_made.
+IGNORED_PAUSE = pause_in_connection_made_then_resume, end_of_file_while_paused, write_to_a_peer_that_closed
+
+
 class ParityCase(Case):
     def setUp(self):
         super().setUp()
@@ -605,8 +609,8 @@ class ParityTest(ParityCase):
     def check(self, kind):
         for scenario in SCENARIOS:
             with self.subTest(scenario=scenario.__name__, kind=kind):
-                if sys.version_info < (3, 10) and scenario is state_seen_from_outside:
-                    continue  # there is_reading() is true in some states in which nothing is read
+                if sys.version_info < (3, 10) and scenario in IGNORED_PAUSE:
+                    continue
                 self.assertEqual(self.play(scenario, Asyncio, kind), self.play(scenario, Ours, kind))
 
     def test_the_same_callbacks_as_under_asyncio_over_a_socketpair(self):

@@ -936,6 +936,24 @@ class ClosingTest(TransportCase):
             gc.collect()
         self.assertEqual(b"", peer.recv(1))
 
+    def test_why_it_is_watched_is_told(self):
+        """Each reason in words: connected, so many bytes queued, to throw away what still comes."""
+        reasons = []
+        self.reactor.observer = lambda event: reasons.extend(
+            event.facts.get("reading", []) + event.facts.get("writing", []))
+        transport, protocol, peer = self.connect()
+        self.reactor.turn(0)
+        peer.send(b"unread")
+        transport.pause_reading()
+        transport.write(b"x" * BIG)
+        self.reactor.turn(0)
+        transport.close()
+        self.assertEqual(BIG, len(self.read_all(peer)))
+        for _ in range(3):
+            self.reactor.turn(0)
+        for expected in ("connected", "bytes are queued", "to throw away what still comes"):
+            self.assertTrue([why for who, why in reasons if who == transport.name and expected in why], expected)
+
     def test_what_is_known_of_a_connection(self):
         ours, _ = self.tcp_pair()
         name, peername = ours.getsockname(), ours.getpeername()
