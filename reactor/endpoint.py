@@ -158,12 +158,12 @@ def describe(callback: Any) -> str:
         return f"{owner.name} {callback.__name__.strip('_')}"
     transport = getattr(owner, "_transport", None)  # as our protocols call it
     of = f" of {transport.name}" if isinstance(transport, Endpoint) else ""
-    return getattr(callback, "__qualname__", type(callback).__qualname__) + of
+    return (getattr(callback, "__qualname__", None) or words(callback)) + of
 
 
-def words(exc: BaseException) -> str:
-    """repr(), also of an exception that cannot even do that."""
+def words(thing: object) -> str:
+    """repr(), also of what cannot even do that."""
     try:
-        return repr(exc)
+        return repr(thing)
     except Exception:
-        return f"{type(exc).__name__}, which cannot be shown"
+        return f"a {type(thing).__name__} that cannot be shown"

@@ -92,7 +92,7 @@ class Listener(Endpoint):
         for _ in range(BATCH):
             if not self._watchers:
                 return
-            if self.connections == self._most or self.loop.crowded and self._is_full(sock):
+            if self.connections == self._most or self._is_full(sock):
                 return self._rest()
             try:
                 client, peer = sock.accept()
@@ -123,12 +123,14 @@ class Listener(Endpoint):
         self.tell("accepted", connection=transport.name, peer=shown(peer))
         self.loop.call_now(transport.begin)
         if place >= CEILING:
-            self.loop.crowded = True
+            self.loop.crowded = len(self.loop.endpoints)
             self._complain(f"select holds descriptors up to {LIMIT}, and {place} is in use")
 
     def _is_full(self, sock: socket.socket) -> bool:
+        if len(self.loop.endpoints) < self.loop.crowded:
+            return False
         if WINDOWS:
-            return len(self.loop.endpoints) >= CEILING
+            return True
         try:
             number = os.dup(sock.fileno())  # the lowest that is free: the next client's
         except OSError:
@@ -171,7 +173,7 @@ class Listener(Endpoint):
             self.loop.working_set.urgent.discard(sock.fileno())
             sock.close()
         self._sockets = []
-        if self._path is not None and _identity(self._path) == self._inode:
+        if self._path and self._inode and _identity(self._path) == self._inode:
             os.unlink(self._path)
         self.loop.forget(self)
 
@@ -273,5 +275,5 @@ def no_delay(sock: socket.socket) -> None:
 def shown(address: Any) -> str:
     """An address in words: HOST:PORT, [HOST]:PORT, or the path of a Unix socket."""
     if not isinstance(address, tuple):
-        return os.fsdecode(address) if address else "an unnamed socket"
+        return os.fsdecode(address) if address else "a local process"
     return f"[{address[0]}]:{address[1]}" if ":" in address[0] else f"{address[0]}:{address[1]}"

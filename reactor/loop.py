@@ -80,7 +80,6 @@ class EventLoop:
     """Runs callbacks when sockets are ready and timers are due, all on the thread that called run()."""
 
     # `select` and `clock` (seconds, never going back) are a test's to replace.
-
     def __init__(self, *, select: Select = select.select, clock: Callable[[], float] = time.monotonic) -> None:
         self.time = clock
         self.observer: Optional[Callable[[trace.Event], object]] = None
@@ -91,7 +90,7 @@ class EventLoop:
         self.endpoints: Set[Endpoint] = set()
         self.numbers = itertools.count(1)
         self.waiting: Set[Callable[[], object]] = set()  # called once, when a descriptor becomes free
-        self.crowded = False  # set by a listener when, for the first time, select can hold few more
+        self.crowded = sys.maxsize  # endpoints with which select could hold few more, as a listener found
         self._select = select
         self._readers: Dict[int, Watcher] = {}
         self._writers: Dict[int, Watcher] = {}
@@ -263,8 +262,7 @@ class EventLoop:
     def call_at(self, when: float, callback: Callable[..., object], *args: Any) -> Timer:
         """Call it once, at `when` of `time()` or a little later.  Equal moments run in the order of the calls."""
         self._check()
-        # A moment in the past is now, which is after all that is due already.
-        timer = self._timers.add(max(when, self.time()), partial(callback, *args) if args else callback)
+        timer = self._timers.add(when, partial(callback, *args) if args else callback)
         if self.observer is not None:
             name = describe(callback)
             timer.on_cancel = partial(self.tell, "timer cancelled", callback=name)

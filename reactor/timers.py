@@ -89,6 +89,10 @@ class Timers:
         """Those up to the `last` whose moment has come, in order; each leaves the heap as it is given."""
         while self.first() is not None:
             when, order, timer = self.heap[0]
+            if order > last and when < now:
+                # Set in this very turn, for a moment in the past: it waits behind all that is due.
+                heapq.heapreplace(self.heap, (now, order, timer))
+                continue
             if when > now or order > last:
                 return
             heapq.heappop(self.heap)

@@ -54,10 +54,10 @@ class TestVerbs(Case):
 
     def test_a_reactor_needs_no_arguments_and_closes_itself(self):
         with Reactor() as reactor:
+            self.assertIs(select.select, reactor._select)
             reactor.call_soon(reactor.stop)
             reactor.run()
         self.assertTrue(reactor.closed)
-        self.assertIs(select.select, reactor._select)
 
 
 class TestCounters(Case):
