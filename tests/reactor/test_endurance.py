@@ -23,14 +23,16 @@ CLIENTS = """
 import socket, sys
 clients = [socket.create_connection(("127.0.0.1", int(sys.argv[1])), 10) for _ in range(500)]
 own = [b"I am number %d " % number * 50 for number in range(500)]
-for part in (slice(0, 100), slice(100, None)):
-    for client, data in zip(clients, own):
-        client.sendall(data[part])
-for client in clients:
-    client.shutdown(socket.SHUT_WR)
+files = [client.makefile("rb") for client in clients]
 for client, data in zip(clients, own):
-    with client, client.makefile("rb") as file:
-        assert file.read() == data
+    client.sendall(data[:100])
+begun = [file.read(100) for file in files]  # so all are being served before the first one ends
+for client, data in zip(clients, own):
+    client.sendall(data[100:])
+    client.shutdown(socket.SHUT_WR)
+for client, file, first, data in zip(clients, files, begun, own):
+    with client, file:
+        assert first + file.read() == data
 print("all right")
 """
 
