@@ -126,7 +126,7 @@ class Request:
 
     @property
     def target(self) -> str:
-        """What stood in the request line, untouched: visible ASCII, other bytes as latin-1, never a space or control."""
+        """What stood in the request line, untouched: no space, no control; bytes above ASCII as latin-1."""
         return self.head.target
 
     @property
@@ -186,20 +186,23 @@ def _nobody_waits() -> None:
 
 
 class Stream:
-    """A body that is made while it is sent.
+    """A body that is made while it is sent.  `trailers` may be set up to its last piece.
 
     The next piece is asked for only while the transport's queue is below its
     low-water mark.  The empty piece means "nothing yet": the stream is then
     left alone until the application calls wake(), from the loop's own thread.
     The end of the iterator is the end of the body.  Without a Content-Length
-    among the response's headers the pieces leave as chunks (HTTP/1.1) or up to
-    the end of the connection (HTTP/1.0).
+    among the response's headers the pieces leave as chunks (HTTP/1.1), followed
+    by the trailers if the client asked for them ("TE: trailers"), or up to the
+    end of the connection (HTTP/1.0).  An iterator that raises, or gives more or
+    less than the Content-Length, aborts the connection.
     """
 
-    __slots__ = ("pieces", "wake")
+    __slots__ = ("pieces", "trailers", "wake")
 
-    def __init__(self, pieces: Iterable[bytes]) -> None:
+    def __init__(self, pieces: Iterable[bytes], trailers: Pairs = ()) -> None:
         self.pieces = iter(pieces)
+        self.trailers = trailers
         #: Ask me again.  Harmless at any time: early, late, twice, or after close().
         self.wake: Callable[[], None] = _nobody_waits
 
