@@ -18,8 +18,8 @@ from __future__ import annotations
 import re
 from typing import Callable, Dict, Optional, Union
 
-from protocols.http.heads import (MAX_FIELD_BYTES, MAX_LINE, BadMessage, clean_text, parse_fields, parse_request,
-                                  parse_response)
+from protocols.http.heads import (MAX_FIELD_BYTES, MAX_LINE, BadMessage, clean_text, known_requests, parse_fields,
+                                  parse_request, parse_response)
 from protocols.http.message import CHUNKED, UNTIL_EOF, Headers, RequestHead, ResponseHead
 
 # Where the parser stands in a message.
@@ -262,6 +262,18 @@ class RequestParser(Parser):
     """For a server.  A body longer than `max_body` bytes is a Failure with 413."""
 
     __slots__ = ()
+
+    def whole_request(self, data: bytes) -> Optional[RequestHead]:
+        """The request that `data` is from its first byte to its last, if it has no body and was seen before.
+
+        A short cut for the commonest case: with an answer other than None
+        nothing needs to be fed, and no event follows.
+        """
+        if self._state is HEAD and self._at == len(self._buffer):
+            head = known_requests.get(data)
+            if head is not None and not head.length:
+                return head
+        return None
 
     def _read_head(self) -> Optional[Event]:
         block = self._head_block()

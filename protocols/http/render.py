@@ -10,7 +10,7 @@ import re
 import time
 from functools import lru_cache
 from http import HTTPStatus
-from typing import BinaryIO, Iterator, Optional, Tuple
+from typing import BinaryIO, Iterator, Tuple
 
 from protocols.http.message import CHUNKED, UNTIL_EOF, FileSlice, Pairs, Stream
 
@@ -18,6 +18,9 @@ CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 # A read of this size costs a file system little, and a queue of one such piece keeps a fast network busy.
 PIECE = 64 * 1024
+
+# RFC 9110 sections 15.3.5 and 15.4.5.
+WITHOUT_BODY = (204, 304)
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -52,29 +55,32 @@ def request_head(method: str, target: str, headers: Pairs) -> bytes:
 
 
 @lru_cache(maxsize=512)
-def response_head(status: int, headers: Pairs, length: Optional[int], connection: str, second: int) -> bytes:
-    """The head of a response that is sent at `second`.
+def response_head(status: int, headers: Pairs, length: int, connection: str, second: int) -> Tuple[bytes, bool]:
+    """The head of a response sent at `second`, and whether the connection ends behind it.
 
-    `length` is that of the body, CHUNKED, UNTIL_EOF, or None where no framing may
-    be named (204, 304); `connection` the value of that field, '' for none.
-    Raises ValueError where `headers` names what is the protocol's to say.
+    `length` is that of the body, CHUNKED or UNTIL_EOF; 204 and 304 name none.
+    `connection` is the value of that field, '' for none; `headers` may turn it
+    into 'close'.  Raises ValueError for what cannot be sent.
     """
     if not 200 <= status <= 599:
         raise ValueError(f"not a final status: {status!r}")
+    headers, options = without(headers, "connection")
+    if "close" in options:
+        connection = "close"
     names = {name.lower() for name, _ in headers}
-    if not names.isdisjoint(("transfer-encoding", "content-length", "connection")):
-        raise ValueError("framing and Connection are the protocol's to say")
+    if not names.isdisjoint(("transfer-encoding", "content-length")):
+        raise ValueError("Content-Length and Transfer-Encoding are the protocol's to say")
     lines = [f"HTTP/1.1 {status} {_PHRASES.get(status, '')}\r\n"]
     if "date" not in names:
         lines.append(f"Date: {http_date(second)}\r\n")
     lines.append(field_lines(headers))
     if length == CHUNKED:
         lines.append("Transfer-Encoding: chunked\r\n")
-    elif length is not None and length != UNTIL_EOF:
+    elif length != UNTIL_EOF and status not in WITHOUT_BODY:
         lines.append(f"Content-Length: {length}\r\n")
     if connection:
         lines.append(f"Connection: {connection}\r\n")
-    return "".join((*lines, "\r\n")).encode("latin-1")
+    return "".join((*lines, "\r\n")).encode("latin-1"), connection == "close"
 
 
 def without(headers: Pairs, *names: str) -> Tuple[Pairs, Tuple[str, ...]]:
