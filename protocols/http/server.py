@@ -60,7 +60,7 @@ class HttpServer(Protocol):
     """
 
     __slots__ = ("_application", "_call_later", "_time", "_wall_time", "_limits", "_log", "_transport", "_peername",
-                 "_parser", "_head", "_body", "_out", "_collected", "_later", "_response", "_outgoing", "_closes", "_sent",
+#: Called behind each answer: the peer, the head of the request (None if unreadable), the status, bytes of body.
                  "_serving", "_busy", "_paused", "_reading", "_closing", "_eof", "_pump_set", "_answered",
                  "_since", "_timer", "_written", "_taken", "_taken_at")
 
@@ -149,6 +149,7 @@ class HttpServer(Protocol):
 
     def resume_writing(self) -> None:
         self._paused = False
+        self._since = self._time()
         if self._outgoing is not None:
             self._pump()
         else:
@@ -226,6 +227,7 @@ class HttpServer(Protocol):
         """The answer that was waited for."""
         self._later = None
         self._busy = False
+        self._since = self._time()
         try:
             self._send(response)
         except Exception:
@@ -241,6 +243,8 @@ class HttpServer(Protocol):
         """Raises whatever is wrong with `response` before a byte of it is sent."""
         body = response.body
         if not isinstance(body, bytes):
+            if not isinstance(body, (FileSlice, Stream)):
+                raise TypeError(f"a body is bytes, a FileSlice or a Stream, not {body!r}")
             self._response = response
             if not isinstance(body, FileSlice) or body.count > PIECE:
                 self._send_in_pieces(response, body)
@@ -381,6 +385,9 @@ class HttpServer(Protocol):
             if self._taken != self._written - queued:
                 self._taken = self._written - queued
                 self._taken_at = now
+                if self._parser.between_messages:
+                    # The idle time of a slow reader begins when it has the whole answer.
+                    self._since = now
             return self._taken_at + self._limits.write_time
         if self._busy or self._closing:
             return math.inf
