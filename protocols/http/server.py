@@ -33,8 +33,7 @@ PIECES = 16
 # Whom the answer to a request without a readable head is made for.
 _NOBODY = RequestHead("GET", "", "", "", (1, 1), Headers(), "", 0, False, False)
 _NOBODY_HEAD = RequestHead("HEAD", "", "", "", (1, 1), Headers(), "", 0, False, False)
-
-#: Called behind each answer with the peer, the head of the request (None if unreadable), the status, the bytes of body.
+#: Called behind each answer: the peer, the head of the request (None if unreadable), the status, bytes of body.
 Log = Callable[[Address, Optional[RequestHead], int, int], None]
 
 _logger = logging.getLogger("protocols.http")
@@ -60,9 +59,9 @@ class HttpServer(Protocol):
     """
 
     __slots__ = ("_application", "_call_later", "_time", "_wall_time", "_limits", "_log", "_transport", "_peername",
-#: Called behind each answer: the peer, the head of the request (None if unreadable), the status, bytes of body.
-                 "_serving", "_busy", "_paused", "_reading", "_closing", "_eof", "_pump_set", "_answered",
-                 "_since", "_timer", "_written", "_taken", "_taken_at")
+                 "_parser", "_head", "_body", "_out", "_collected", "_later", "_response", "_outgoing", "_closes",
+                 "_sent", "_serving", "_busy", "_paused", "_reading", "_closing", "_eof", "_pump_set",
+                 "_answered", "_since", "_timer", "_written", "_taken", "_taken_at")
 
     def __init__(self, application: Application, *, call_later: CallLater,
                  time: Callable[[], float] = clocks.monotonic, wall_time: Callable[[], float] = clocks.time,
