@@ -164,9 +164,9 @@ class Request:
 class FileSlice:
     """A body of exactly `count` bytes of a file opened for reading in binary, from `offset` on.
 
-    The protocol sends it piece by piece as the peer takes it, by sendfile where
-    the transport can.  A file that turns out shorter aborts the connection,
-    since the length that was promised is already gone.
+    `file` has a descriptor.  The protocol sends it piece by piece as the peer
+    takes it, by sendfile where the transport can.  A file that turns out shorter
+    aborts the connection, since the length that was promised is already gone.
     """
 
     __slots__ = ("file", "offset", "count")

@@ -150,9 +150,9 @@ class Parser:
         if buffer[start:start + 1] in (b"\r", b"\n"):
             # Some clients send an empty line too much behind a body (section 2.2).
             start = self._at = _EMPTY_LINES.match(buffer, start).end()  # type: ignore[union-attr]
+        self._is_head = buffer.startswith(b"HEAD ", start)
         if start < len(buffer) and buffer[start] not in _TOKEN_BYTES and buffer[start:] != b"\r":
             raise BadMessage(400, "this is not HTTP")
-        self._is_head = buffer.startswith(b"HEAD ", start)
         match = _BLANK_LINE.search(buffer, max(start, self._searched - 2))
         end = match.end() if match else len(buffer)
         line_end = buffer.find(b"\n", start, end)

@@ -270,11 +270,10 @@ class HttpServer(Protocol):
             self._release()
             self._end_exchange(response.status, 0, closes)
         elif isinstance(body, FileSlice) and write_file is not None:
-            # From here on the file is the transport's: it closes it, and aborts if it is too short.
-            self._response = None
             self._flush()
             self._written += body.count
             write_file(body.file, body.offset, body.count)
+            self._release()
             self._end_exchange(response.status, body.count, closes)
         else:
             self._busy = True

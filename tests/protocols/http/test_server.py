@@ -393,7 +393,7 @@ class Streams(Quiet):
 
 
 class SendfileTransport(Transport):
-    """One that has write_file, as the reactor's has."""
+    """One that has write_file, as the reactor's has: the file may be closed as soon as it returns."""
 
     def __init__(self):
         super().__init__()
@@ -403,7 +403,6 @@ class SendfileTransport(Transport):
         self.files.append((file, offset, count))
         file.seek(offset)
         self.write(file.read(count))
-        file.close()
 
 
 class SendfileServer(Server):
