@@ -74,10 +74,8 @@ def response_head(status: int, headers: Pairs, length: int, connection: str, sec
     if "date" not in names:
         lines.append(f"Date: {http_date(second)}\r\n")
     lines.append(field_lines(headers))
-    if length == CHUNKED:
-        lines.append("Transfer-Encoding: chunked\r\n")
-    elif length != UNTIL_EOF and status not in WITHOUT_BODY:
-        lines.append(f"Content-Length: {length}\r\n")
+    if status not in WITHOUT_BODY and length != UNTIL_EOF:
+        lines.append("Transfer-Encoding: chunked\r\n" if length == CHUNKED else f"Content-Length: {length}\r\n")
     if connection:
         lines.append(f"Connection: {connection}\r\n")
     return "".join((*lines, "\r\n")).encode("latin-1"), connection == "close"
