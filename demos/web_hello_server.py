@@ -1,0 +1,31 @@
+"""HTTP in twenty lines: a greeting with the time for GET, a form, and its echo for POST."""
+from __future__ import annotations
+
+from datetime import datetime
+from urllib.parse import parse_qsl
+
+from protocols.http.message import Application, Request, Response, text_response
+
+HTML = (("Content-Type", "text/html; charset=utf-8"),)
+FORM = b"""<!DOCTYPE html><html lang="en"><meta name="viewport" content="width=device-width"><title>A form</title>
+<form method="post"><label>Your name <input name="name"></label> <button>Send</button></form></html>
+"""
+
+
+def hello(request: Request) -> Response:
+    """A greeting on GET, the form on GET /form, the fields of a form on POST."""
+    if request.method == "POST":
+        fields = parse_qsl(request.body.decode("utf-8", "replace"), keep_blank_values=True)
+        return text_response("".join(f"{name} = {value}\n" for name, value in fields))
+    if request.method not in ("GET", "HEAD"):
+        return text_response("GET, HEAD or POST, please\n", 405, (("Allow", "GET, HEAD, POST"),))
+    if request.path == "/form":
+        return Response(200, HTML, FORM)
+    return text_response(f"Hello From Server at {datetime.now()}")
+
+
+def plain(text: str) -> Application:
+    """Answers every GET with `text` and a newline: what benchmarks call hello."""
+    answer = Response(200, (("Content-Type", "text/plain"),), text.encode() + b"\n")
+    refusal = text_response("GET or HEAD, please\n", 405, (("Allow", "GET, HEAD"),))
+    return lambda request: answer if request.method in ("GET", "HEAD") else refusal
