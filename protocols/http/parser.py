@@ -147,6 +147,8 @@ class Parser:
         """The bytes up to and with the blank line, taken from the buffer; None while it is not there."""
         buffer = self._buffer
         start = self._at
+        if start == len(buffer):
+            return None
         if buffer[start:start + 1] in (b"\r", b"\n"):
             # Some clients send an empty line too much behind a body (section 2.2).
             start = self._at = _EMPTY_LINES.match(buffer, start).end()  # type: ignore[union-attr]

@@ -121,11 +121,13 @@ class HttpServer(Protocol):
             if not self._parser.in_head:
                 self._since = self._time()
             self._parser.feed(data)
+            self._serve()
         else:
             self._since = self._time()
             self._head = head
             self._answer(Request(head, b"", self._peername))
-        self._serve()
+            self._flush()
+            self._settle()
 
     def eof_received(self) -> Optional[bool]:
         """Half-closed is not gone: what was asked before is answered."""
