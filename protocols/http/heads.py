@@ -31,7 +31,7 @@ METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE",
 _TEXT = bytes((9, 10, 13, *range(32, 127), *range(128, 256)))
 
 _TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
-_FIELD_LINE = re.compile(rf"^({_TOKEN}):[ \t]*([^\n]*[^ \t\n])?[ \t]*$", re.MULTILINE)
+_FIELD_LINE = re.compile(rf"^({_TOKEN}):[ \t]*(.*)$", re.MULTILINE)
 _IS_TOKEN = re.compile(_TOKEN).fullmatch
 _IS_VERSION = re.compile(r"HTTP/[0-9]\.[0-9]").fullmatch
 # Section 3.2.2 of RFC 3986: a registered name or an IPv4 address, or a literal in brackets; then perhaps a port.
@@ -99,6 +99,8 @@ def parse_response(block: bytes, method: str) -> ResponseHead:
 
 def parse_fields(lines: str) -> Headers:
     """The fields of a head or a trailer section, each line ended by one LF.  Raises BadMessage."""
+    if " \n" in lines or "\t\n" in lines:
+        lines = "\n".join(line.rstrip(" \t") for line in lines.split("\n"))
     pairs = _FIELD_LINE.findall(lines)
     if len(pairs) != lines.count("\n"):
         raise BadMessage(400, _complaint(lines))
@@ -111,9 +113,10 @@ def clean_text(block: bytes) -> str:
     """`block` as latin-1 with LF at its line ends.  A control character or a bare CR raises BadMessage."""
     if block.translate(None, _TEXT):
         raise BadMessage(400, "a control character in the head")
-    if block.count(b"\r") != block.count(b"\r\n"):
+    text = block.decode("latin-1").replace("\r\n", "\n")
+    if "\r" in text:
         raise BadMessage(400, "a carriage return without a line feed")
-    return block.decode("latin-1").replace("\r\n", "\n")
+    return text
 
 
 def _split(block: bytes) -> Tuple[str, str]:

@@ -29,7 +29,6 @@ HEAD, SIZED, TO_EOF, CHUNK_SIZE, CHUNK_DATA, CHUNK_END, TRAILERS, END, FAILED = 
 # Extensions may follow a size; nobody uses them, and their length is an attack that has a number (CVE-2023-39326).
 MAX_CHUNK_LINE = 1024
 
-_BLANK_LINE = re.compile(rb"\n\r?\n")
 _EMPTY_LINES = re.compile(rb"(?:\r?\n)*")
 # int() would take '+5', '1_0' and ' 5'.  Only CRLF ends this line: the liberty of section 2.2 is for heads.
 _IS_CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:[ \t]*;[\t -~\x80-\xff]*)?\r\n").fullmatch
@@ -155,14 +154,14 @@ class Parser:
         self._is_head = buffer.startswith(b"HEAD ", start)
         if start < len(buffer) and buffer[start] not in _TOKEN_BYTES and buffer[start:] != b"\r":
             raise BadMessage(400, "this is not HTTP")
-        match = _BLANK_LINE.search(buffer, max(start, self._searched - 2))
-        end = match.end() if match else len(buffer)
+        found = _blank_line(buffer, max(start, self._searched - 2))
+        end = found or len(buffer)
         line_end = buffer.find(b"\n", start, end)
         if (line_end if line_end >= 0 else end) - start > MAX_LINE:
             raise BadMessage(max_line_status, f"the first line is longer than {MAX_LINE} bytes")
         if line_end >= 0 and end - line_end > MAX_FIELD_BYTES:
             raise BadMessage(431, f"the header fields are longer than {MAX_FIELD_BYTES} bytes")
-        if match is None:
+        if not found:
             self._searched = end
             return None
         self._at = end
@@ -258,6 +257,15 @@ class Parser:
 
     def _read_nothing(self) -> Optional[Event]:
         return None
+
+
+def _blank_line(buffer: bytes, start: int) -> int:
+    """The index behind the first empty line, or 0.  Two searches in C, each several times as fast as one pattern."""
+    with_cr = buffer.find(b"\n\r\n", start)
+    without = buffer.find(b"\n\n", start, with_cr + 1 or len(buffer))
+    if without >= 0:
+        return without + 2
+    return 0 if with_cr < 0 else with_cr + 3
 
 
 class RequestParser(Parser):
