@@ -22,7 +22,8 @@ class Hello(unittest.TestCase):
         self.assertIn(b"Content-Type: text/plain", sent)
 
     def test_bytes_that_are_no_text_hurt_nobody(self):
-        self.assertEqual(answer(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n\xff=%f", hello).statuses, [200])
+        self.assertEqual(answer(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n\xff=%f", hello).statuses,
+                         [200])
 
     def test_another_method_is_told_which_there_are(self):
         sent = answer(b"DELETE / HTTP/1.1\r\nHost: a\r\n\r\n", hello).sent

@@ -23,11 +23,14 @@ SEEDS = (
     b"PUT /f HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\nabc",
     b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n1f;x=y\r\n" + b"z" * 31
     + b"\r\n0\r\n\r\n",
-    b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTrailer: Sum\r\n\r\nA\r\n0123456789\r\n0\r\nSum: 1\r\n\r\n",
+    b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTrailer: Sum\r\n\r\n"
+    b"A\r\n0123456789\r\n0\r\nSum: 1\r\n\r\n",
 )
-SPICE = (b"\r\n", b"\n", b"\r", b"\0", b" ", b"\t", b":", b",", b";", b"\r\n\r\n", b"0\r\n\r\n", b"+5", b"1_0", b"-1", b"0x",
+SPICE = (b"\r\n", b"\n", b"\r", b"\0", b" ", b"\t", b":", b",", b";", b"\r\n\r\n", b"0\r\n\r\n", b"+5", b"1_0", b"-1",
+         b"0x",
          b"\xff", b"Content-Length: 5\r\n", b"Content-Length: 0\r\n", b"Transfer-Encoding: chunked\r\n", b" chunked",
-         b"Transfer-Encoding: gzip, chunked\r\n", b"Host: b\r\n", b"\r\n folded", b"GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n",
+         b"Transfer-Encoding: gzip, chunked\r\n", b"Host: b\r\n", b"\r\n folded",
+         b"GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n",
          b"HTTP/1.1", b"HTTP/9.9", b"A" * 300, b"9" * 30, b"Connection: close\r\n", b"Expect: 100-continue\r\n")
 
 
@@ -102,9 +105,12 @@ class Smuggling(unittest.TestCase):
         inner = b"GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n"
         start = b"POST / HTTP/1.1\r\nHost: a\r\n"
         for framing in (
-                b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", b"Transfer-Encoding: chunked\r\nContent-Length: 5\r\n",
-                b"Content-Length: 0\r\nContent-Length: 44\r\n", b"Content-Length : 5\r\n", b"Transfer-Encoding : chunked\r\n",
-                b"Transfer-Encoding: xchunked\r\n", b"Transfer-Encoding:\x0bchunked\r\n", b"Transfer-Encoding: chunked, id\r\n",
+                b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
+                b"Transfer-Encoding: chunked\r\nContent-Length: 5\r\n",
+                b"Content-Length: 0\r\nContent-Length: 44\r\n", b"Content-Length : 5\r\n",
+                b"Transfer-Encoding : chunked\r\n",
+                b"Transfer-Encoding: xchunked\r\n", b"Transfer-Encoding:\x0bchunked\r\n",
+                b"Transfer-Encoding: chunked, id\r\n",
                 b"Transfer-Encoding\r\n : chunked\r\n", b"Content-Length: +0\r\n", b"Content-Length: 0,0\r\n",
                 b"X: y\rContent-Length: 5\r\n", b"\0Content-Length: 5\r\n", b" Content-Length: 5\r\n",
                 b"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n"):
@@ -119,7 +125,8 @@ class Smuggling(unittest.TestCase):
     def test_no_second_request_out_of_a_refused_body(self):
         inner = b"GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n"
         start = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
-        for body in (b"0\n\r\n", b"0\r\n\n", b"0;\n\r\n\r\n", b"+0\r\n\r\n", b"0x0\r\n\r\n", b"1\r\nab\r\n0\r\n\r\n", b"0\r\nX:y\n\n"):
+        for body in (b"0\n\r\n", b"0\r\n\n", b"0;\n\r\n\r\n", b"+0\r\n\r\n", b"0x0\r\n\r\n", b"1\r\nab\r\n0\r\n\r\n",
+                     b"0\r\nX:y\n\n"):
             with self.subTest(body=body):
                 parser = RequestParser()
                 parser.feed(start + body + inner)

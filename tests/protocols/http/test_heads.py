@@ -63,7 +63,8 @@ class RequestHeads(unittest.TestCase):
     def test_refused_request_lines(self):
         for status, line in (
                 (400, "GET / "), (400, "GET /"), (400, "GET"), (400, "GET  / HTTP/1.1"), (400, "GET / HTTP/1.1 "),
-                (400, " GET / HTTP/1.1"), (400, "GET\t/\tHTTP/1.1"), (400, "GET /a\tb HTTP/1.1"), (400, "GET / http/1.1"),
+                (400, " GET / HTTP/1.1"), (400, "GET\t/\tHTTP/1.1"), (400, "GET /a\tb HTTP/1.1"),
+                (400, "GET / http/1.1"),
                 (400, "GET / HTTP/1"), (400, "GET / HTTP/1.10"), (400, "GET / HTTP/11"), (400, "GET / HTTP/1.x"),
                 (400, "GET / HTTPS/1.1"), (400, "GE(T / HTTP/1.1"), (400, "G\xcbT / HTTP/1.1"),
                 (505, "GET / HTTP/2.0"), (505, "GET / HTTP/0.9"), (505, "GET / HTTP/9.9"),
@@ -72,7 +73,8 @@ class RequestHeads(unittest.TestCase):
                 self.refused(status, line, "Host: h")
 
     def test_refused_fields(self):
-        for line in ("Name : x", "Name\t: x", ": x", "Name", " folded", "\tfolded", "Na me: x", "N\xe4me: x", "Na(me: x",
+        for line in ("Name : x", "Name\t: x", ": x", "Name", " folded", "\tfolded", "Na me: x", "N\xe4me: x",
+                     "Na(me: x",
                      "X: a\x00b", "X: a\rb", "X: a\x0bb", "X: a\x7fb", "X\r: a", "X: \r", "\r"):
             for lines in ((line, "Host: h"), ("Host: h", line), ("Host: h", line, "Z: z")):
                 with self.subTest(lines=lines):
@@ -174,8 +176,10 @@ class ResponseHeads(unittest.TestCase):
         return parse_response("\r\n".join((*lines, "", "")).encode("latin-1"), method)
 
     def test_status_lines(self):
-        for line, version, status, reason in (("HTTP/1.1 200 OK", (1, 1), 200, "OK"), ("HTTP/1.0 404 ", (1, 0), 404, ""),
-                                              ("HTTP/1.1 299", (1, 1), 299, ""), ("HTTP/1.1 404 Not  \xe4", (1, 1), 404, "Not  \xe4")):
+        for line, version, status, reason in (("HTTP/1.1 200 OK", (1, 1), 200, "OK"),
+                                              ("HTTP/1.0 404 ", (1, 0), 404, ""),
+                                              ("HTTP/1.1 299", (1, 1), 299, ""),
+                                              ("HTTP/1.1 404 Not  \xe4", (1, 1), 404, "Not  \xe4")):
             head = self.response(line)
             self.assertEqual((head.version, head.status, head.reason), (version, status, reason))
 
@@ -190,7 +194,8 @@ class ResponseHeads(unittest.TestCase):
         for method, status, lines, expected in (
                 ("GET", 200, (length,), 5), ("HEAD", 200, (length,), 0), ("GET", 204, (length,), 0),
                 ("GET", 304, (length,), 0), ("GET", 100, (), 0), ("GET", 200, (), UNTIL_EOF),
-                ("GET", 200, ("Transfer-Encoding: chunked",), CHUNKED), ("HEAD", 200, ("Transfer-Encoding: chunked",), 0)):
+                ("GET", 200, ("Transfer-Encoding: chunked",), CHUNKED),
+                ("HEAD", 200, ("Transfer-Encoding: chunked",), 0)):
             with self.subTest(method=method, status=status, lines=lines):
                 self.assertEqual(self.response(f"HTTP/1.1 {status} X", *lines, method=method).length, expected)
 

@@ -177,7 +177,8 @@ class Rfc9112(Rfc):
 
     def test_6_1_both_framings_close(self):
         """Section 6.1: after an answer to both, the connection closes; here the answer is 400."""
-        for lines in (("Transfer-Encoding: chunked", "Content-Length: 3"), ("Content-Length: 3", "Transfer-Encoding: chunked")):
+        for lines in (("Transfer-Encoding: chunked", "Content-Length: 3"),
+                      ("Content-Length: 3", "Transfer-Encoding: chunked")):
             self.refused(request("POST / HTTP/1.1", "Host: a", *lines, body=b"0\r\n\r\n"))
 
     def test_6_2_never_both_framings_in_an_answer(self):
@@ -189,7 +190,8 @@ class Rfc9112(Rfc):
     def test_6_3_1_no_body_to_head_204_304(self):
         """Section 6.3 item 1."""
         for method, status in (("HEAD", 200), ("GET", 204), ("GET", 304)):
-            sent = answer(request(f"{method} / HTTP/1.1", "Host: a"), lambda request: Response(status, (), b"body")).sent
+            sent = answer(request(f"{method} / HTTP/1.1", "Host: a"),
+                          lambda request: Response(status, (), b"body")).sent
             self.assertTrue(sent.endswith(b"\r\n\r\n"))
 
     def test_6_3_4_chunked_is_not_last(self):
@@ -244,7 +246,8 @@ class Rfc9112(Rfc):
 
     def test_8_an_incomplete_request_is_not_acted_upon(self):
         """Section 8: it may be answered with an error; the application never sees it."""
-        for data in (GET[:-2], request("PUT / HTTP/1.1", "Host: a", "Content-Length: 5", body=b"hell"), CHUNKED + b"1\r\nx\r\n"):
+        for data in (GET[:-2], request("PUT / HTTP/1.1", "Host: a", "Content-Length: 5", body=b"hell"),
+                     CHUNKED + b"1\r\nx\r\n"):
             server = answer(data)
             server.protocol.eof_received()
             self.assertEqual((server.requests, server.statuses, server.transport.closed), ([], [400], True))
@@ -256,9 +259,11 @@ class Rfc9112(Rfc):
 
     def test_9_3_a_body_is_read_or_the_connection_closed(self):
         """Section 9.3: a body that is not read would be taken for the next request."""
-        server = answer(request("POST / HTTP/1.1", "Host: a", f"Content-Length: {len(GET)}", body=GET), limits=Limits(body=5))
+        server = answer(request("POST / HTTP/1.1", "Host: a", f"Content-Length: {len(GET)}", body=GET),
+                        limits=Limits(body=5))
         self.assertEqual((server.statuses, server.transport.closed), ([413], True))
-        self.assertEqual(len(self.answered(request("POST / HTTP/1.1", "Host: a", f"Content-Length: {len(GET)}", body=GET)).requests), 1)
+        server = self.answered(request("POST / HTTP/1.1", "Host: a", f"Content-Length: {len(GET)}", body=GET))
+        self.assertEqual(len(server.requests), 1)
 
     def test_9_3_2_pipelined_answers_keep_the_order(self):
         """Section 9.3.2."""
@@ -356,7 +361,8 @@ class Rfc9110(Rfc):
     def test_15_2_a_client_bears_1xx_before_the_answer(self):
         """Section 15.2."""
         parser = ResponseParser()
-        parser.feed(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 199 X\r\nA: b\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        parser.feed(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 199 X\r\nA: b\r\n\r\n")
+        parser.feed(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
         self.assertEqual([getattr(event, "status", None) for event in drain(parser)], [200, None])
 
     def test_15_2_an_application_cannot_send_1xx(self):

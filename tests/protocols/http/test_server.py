@@ -42,7 +42,8 @@ class Exchanges(unittest.TestCase):
     def test_the_application_sees_the_request(self):
         server = answer(POST + b"Content-Length: 3\r\nX: y\r\n\r\nabc")
         seen = server.requests[0]
-        self.assertEqual((seen.method, seen.target, seen.path, seen.query, seen.version, seen.host, seen.body, seen.peername),
+        self.assertEqual((seen.method, seen.target, seen.path, seen.query, seen.version, seen.host, seen.body,
+                          seen.peername),
                          ("POST", "/", "/", "", (1, 1), "a", b"abc", ("192.0.2.7", 4711)))
         self.assertEqual(seen.headers.get("x"), "y")
 
@@ -86,7 +87,8 @@ class Exchanges(unittest.TestCase):
 
     def test_the_application_may_close(self):
         server = answer(GET + GET, lambda request: Response(200, (("Connection", "close"),), b""))
-        self.assertEqual((server.statuses, server.sent.count(b"Connection: close"), server.transport.closed), ([200], 1, True))
+        self.assertEqual((server.statuses, server.sent.count(b"Connection: close"), server.transport.closed),
+                         ([200], 1, True))
 
     def test_the_date_follows_the_clock(self):
         server = Server().receive(GET)
@@ -99,9 +101,13 @@ class Exchanges(unittest.TestCase):
 
     def test_each_answer_is_logged(self):
         lines = []
-        server = Server(echo_path, log=lambda peer, head, status, sent: lines.append((head and head.target, status, sent)))
+
+        def log(peer, head, status, sent):
+            lines.append((head and head.target, status, sent))
+        server = Server(echo_path, log=log)
         server.receive(request("/abc"), request("/abc", "1.1", "HEAD"), b"?\r\n\r\n")
-        self.assertEqual(lines, [("/abc", 200, 4), ("/abc", 200, 0), (None, 400, len(body_of(server.sent.rpartition(b"HTTP/1.1 ")[2])))])
+        refusal = body_of(server.sent.rpartition(b"HTTP/1.1 ")[2])
+        self.assertEqual(lines, [("/abc", 200, 4), ("/abc", 200, 0), (None, 400, len(refusal))])
 
 
 class HalfClose(unittest.TestCase):
@@ -169,10 +175,13 @@ class Applications(Quiet):
         self.assertNotIn(b"RuntimeError", server.sent)
 
     def test_what_cannot_be_sent_is_a_500_before_a_byte_of_it_is_out(self):
-        for response in (None, "text", Response(200, (), "text"), Response(100), Response(99), Response(600), Response("200"),
-                         Response(200, (("A", "b\r\nEvil: yes"),)), Response(200, (("A b", "c"),)), Response(200, (("A", "\u2603"),)),
+        for response in (None, "text", Response(200, (), "text"), Response(100), Response(99), Response(600),
+                         Response("200"),
+                         Response(200, (("A", "b\r\nEvil: yes"),)), Response(200, (("A b", "c"),)),
+                         Response(200, (("A", "\u2603"),)),
                          Response(200, (("A", "b\nc"),)), Response(200, (("", "c"),)), Response(200, (("A", 5),)),
-                         Response(200, (("Content-Length", "5"),), b"x"), Response(200, (("Transfer-Encoding", "chunked"),)),
+                         Response(200, (("Content-Length", "5"),), b"x"),
+                         Response(200, (("Transfer-Encoding", "chunked"),)),
                          Response(200, (("Content-Length", "x"),), Stream([b"x"]))):
             with self.subTest(response=response):
                 server = answer(GET, lambda request: response)
