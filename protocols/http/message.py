@@ -261,8 +261,8 @@ class Later:
         self._settled = False
 
     def answer(self, response: Response) -> None:
-        """Send `response`.  Works before the protocol has seen this object, too."""
-        if self._settled:
+        """Send `response`, as soon as the protocol has seen this object.  A second one is closed and dropped."""
+        if self._settled or self._response is not None:
             response.close()
         elif self._deliver is None:
             self._response = response
@@ -273,8 +273,9 @@ class Later:
     def deliver_to(self, deliver: Callable[[Response], Any]) -> None:
         """For the protocol: call `deliver` with the response, perhaps at once."""
         self._deliver = deliver
-        if self._response is not None:
-            self.answer(self._response)
+        response, self._response = self._response, None
+        if response is not None:
+            self.answer(response)
 
     def cancel(self) -> None:
         """For the protocol: nobody is waiting any more."""

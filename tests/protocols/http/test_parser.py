@@ -95,8 +95,8 @@ class Cuts(unittest.TestCase):
                 (head + b"\r\nup to the end", 1, b"up to the end"),
                 (head + b"\r\n", 1, b""),
                 (head + b"Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nA: b\r\n\r\n", 1, b"ok"),
-                (b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Hints\r\nLink: x\r\n\r\n" + head + b"Content-Length: 0\r\n\r\n",
-                 1, b""),
+                (b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Hints\r\nLink: x\r\n\r\n" + head
+                 + b"Content-Length: 0\r\n\r\n", 1, b""),
                 (b"HTTP/1.1 204 No Content\r\n\r\n" + head + b"\r\nx", 2, b"x"),
                 (b"HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n" + head + b"\r\nx", 2, b"x"),
                 (head + b"Folded: a\r\n  b\r\n\r\nx", 1, b"x")):

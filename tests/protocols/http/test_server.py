@@ -245,6 +245,14 @@ class Laters(Quiet):
         later.answer(Response(7))
         self.assertEqual((server.statuses, server.transport.closed), ([500], True))
 
+    def test_a_second_answer_is_dropped_before_the_first_is_sent_too(self):
+        def twice(request):
+            later = Later()
+            later.answer(Response(200))
+            later.answer(Response(404))
+            return later
+        self.assertEqual(answer(GET, twice).statuses, [200])
+
     def test_a_second_answer_is_dropped(self):
         later = Later()
         server = Server(lambda request: later).receive(GET)
