@@ -75,7 +75,7 @@ class HttpServer(Protocol):
         self._parser = RequestParser(limits.body)
         # The request that is being read or answered.
         self._head = _NOBODY
-        self._body: List[bytes] = []
+        self._body = bytearray()
         # What has been answered and not yet written.
         self._out: List[bytes] = []
         self._collected = 0
@@ -195,10 +195,10 @@ class HttpServer(Protocol):
             self._collect(CONTINUE)
 
     def _on_data(self, data: bytes) -> None:
-        self._body.append(data)
+        self._body += data
 
     def _on_end(self, end: EndOfMessage) -> None:
-        body = b"".join(self._body)
+        body = bytes(self._body)
         self._body.clear()
         self._answer(Request(self._head, body, self._peername))
 
