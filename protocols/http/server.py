@@ -61,7 +61,7 @@ class HttpServer(Protocol):
     __slots__ = ("_application", "_call_later", "_time", "_wall_time", "_limits", "_log", "_transport", "_peername",
                  "_parser", "_head", "_body", "_out", "_collected", "_later", "_response", "_outgoing", "_closes",
                  "_sent", "_serving", "_busy", "_paused", "_reading", "_closing", "_eof", "_pump_set",
-                 "_answered", "_since", "_timer", "_written", "_taken", "_taken_at")
+                 "_answered", "_since", "_timer", "_written", "_queued", "_taken", "_taken_at")
 
     def __init__(self, application: Application, *, call_later: CallLater,
                  time: Callable[[], float] = clocks.monotonic, wall_time: Callable[[], float] = clocks.time,
@@ -96,9 +96,11 @@ class HttpServer(Protocol):
         self._eof = False
         self._pump_set = False
         self._answered = False
-        # When what we are waiting for began; what the kernel had taken when last looked at, and since when.
+        # When what we are waiting for began.
         self._since = 0.0
+        # What was queued when last looked at; what the kernel had taken, and since when.
         self._written = 0
+        self._queued = 0
         self._taken = 0
         self._taken_at = 0.0
 
@@ -381,13 +383,14 @@ class HttpServer(Protocol):
     def _deadline(self, now: float) -> float:
         """When to lose patience if nothing happens until then."""
         queued = self._transport.get_write_buffer_size()
+        if (queued or self._queued) and self._parser.between_messages:
+            # The idle time of a slow reader begins when it has the whole answer.
+            self._since = now
+        self._queued = queued
         if queued:
             if self._taken != self._written - queued:
                 self._taken = self._written - queued
                 self._taken_at = now
-                if self._parser.between_messages:
-                    # The idle time of a slow reader begins when it has the whole answer.
-                    self._since = now
             return self._taken_at + self._limits.write_time
         if self._busy or self._closing:
             return math.inf

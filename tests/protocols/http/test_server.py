@@ -227,6 +227,7 @@ class Laters(Quiet):
             return later
         server = answer(GET * 3, at_once)
         self.assertEqual((server.statuses, len(server.transport.writes)), ([200] * 3, 1))
+        self.assertEqual(len(answer(GET * 2000, at_once).requests), 2000, "no answer inside another's stack")
 
     def test_a_client_that_leaves_cancels_once_and_a_late_answer_is_closed(self):
         cancelled = []
@@ -290,10 +291,18 @@ class Streams(Quiet):
         self.assertEqual((body_of(server.sent), server.sent.count(b"Content-Length: 2")), (b"ab", 1))
 
     def test_another_length_than_promised_aborts(self):
-        for pieces in ([b"a"], [b"a", b"bc"], []):
+        for pieces in ([b"a"], [b"a", b"bc"], [b"aa", b"x", b""], []):
             server, _ = self.stream(pieces, GET, (("Content-Length", "2"),))
             self.assertTrue(server.transport.aborted, pieces)
             self.assertLessEqual(len(body_of(server.sent)), 2)
+
+    def test_its_bytes_are_logged_at_its_end(self):
+        lines = []
+
+        def log(peer, head, status, sent):
+            lines.append((status, sent))
+        answer(b"GET / HTTP/1.0\n\n", lambda request: Response(203, (), Stream([b"ab", b"cde"])), log=log)
+        self.assertEqual(lines, [(203, 5)])
 
     def test_no_body_for_head_and_the_stream_is_closed(self):
         closed = []
@@ -321,8 +330,10 @@ class Streams(Quiet):
         server.clock.advance(100)
         self.assertEqual(len(asked), 1)
         ready.append(b"event")
+        timers = server.clock.pending
         body.wake()
         body.wake()
+        self.assertEqual(server.clock.pending, timers + 1)
         server.clock.advance(0)
         self.assertEqual(body_of(server.sent), b"5\r\nevent\r\n")
         self.assertFalse(server.transport.is_closing())
@@ -358,7 +369,8 @@ class Streams(Quiet):
             while True:
                 asked.append(True)
                 yield b"x" * 1000
-        server = Server(lambda request: Response(200, (), Stream(pieces())))
+        body = Stream(pieces())
+        server = Server(lambda request: Response(200, (), body))
         server.transport.stuck = True
         server.receive(GET)
         server.clock.advance(5)
@@ -366,6 +378,8 @@ class Streams(Quiet):
         count = len(asked)
         server.clock.advance(1)
         server.transport.drain(100)
+        body.wake()
+        server.clock.advance(0)
         self.assertEqual(len(asked), count, "still above")
         server.transport.drain()
         self.assertGreater(len(asked), count)
@@ -555,6 +569,12 @@ class TimeLimits(unittest.TestCase):
         server.receive(GET + GET[:5])
         self.assert_closes_after(server, 20)
 
+    def test_a_head_begun_behind_the_rest_of_another_has_its_own_time(self):
+        server = self.serve(GET[:5])
+        server.clock.advance(10)
+        server.receive(GET[5:] + GET[:5])
+        self.assert_closes_after(server, 20)
+
     def test_an_idle_connection_is_closed_without_a_word(self):
         server = self.serve()
         for _ in range(7):
@@ -603,8 +623,19 @@ class TimeLimits(unittest.TestCase):
         for _ in range(10):
             server.clock.advance(10)
             server.transport.drain(100)
-        server.clock.advance(1)
+        server.transport.drain()
+        server.clock.advance(14)
         self.assertFalse(server.transport.is_closing())
+        server.clock.advance(15)
+        self.assertTrue(server.transport.closed)
+
+    def test_idle_time_begins_when_a_paused_answer_is_out(self):
+        server = Server(lambda request: Response(200, (), b"x" * 2 * PIECE), limits=self.limits)
+        server.transport.stuck = True
+        server.receive(GET)
+        server.clock.advance(14)
+        server.transport.drain()
+        self.assert_closes_after(server, 15)
 
     def test_one_timer_for_a_thousand_requests(self):
         server = self.serve(*[GET] * 1000)
