@@ -1,10 +1,21 @@
-"""HTTP in twenty lines: a greeting with the time for GET, a form, and its echo for POST."""
+"""HTTP in twenty lines: a greeting with the time for GET, a form, and its echo for POST.
+
+    python3 -m demos.web_hello_server
+    curl -i http://127.0.0.1:8081/             the greeting; a browser finds the form at /form
+    python3 -m demos.web_hello_server --plain 'hello, world'       what benchmarks call hello
+"""
 from __future__ import annotations
 
+import argparse
+import signal
+import sys
 from datetime import datetime
+from typing import Callable, Optional, Sequence
 from urllib.parse import parse_qsl
 
 from protocols.http.message import Application, Request, Response, text_response
+from protocols.http.server import HttpServer
+from reactor import Reactor
 
 HTML = (("Content-Type", "text/html; charset=utf-8"),)
 FORM = b"""<!DOCTYPE html><html lang="en"><meta name="viewport" content="width=device-width"><title>A form</title>
@@ -29,3 +40,38 @@ def plain(text: str) -> Application:
     answer = Response(200, (("Content-Type", "text/plain"),), text.encode() + b"\n")
     refusal = text_response("GET or HEAD, please\n", 405, (("Allow", "GET, HEAD"),))
     return lambda request: answer if request.method in ("GET", "HEAD") else refusal
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What this server has beyond the shared command line."""
+    parser.add_argument("--plain", metavar="TEXT", help="answer every GET with TEXT and a newline")
+
+
+def make_factory(reactor: Reactor, options: argparse.Namespace) -> Callable[[], HttpServer]:
+    """What makes a protocol object for each connection."""
+    application = hello if options.plain is None else plain(options.plain)
+    return lambda: HttpServer(application, call_later=reactor.call_later, time=reactor.time)
+
+
+def main(arguments: Optional[Sequence[str]] = None) -> int:
+    """The program; returns its exit status."""
+    parser = argparse.ArgumentParser(prog="web_hello_server", description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1: this machine only)")
+    parser.add_argument("--port", type=int, default=8081, help="port to listen on (8081); 0 lets the kernel choose")
+    add_arguments(parser)
+    options = parser.parse_args(arguments)
+    with Reactor() as reactor:
+        try:
+            listener = reactor.listen(make_factory(reactor, options), options.host, options.port)
+        except (OSError, OverflowError) as exc:
+            print(f"web_hello_server: {exc}", file=sys.stderr)
+            return 2
+        for signum in (signal.SIGINT, signal.SIGTERM):
+            reactor.add_signal_handler(signum, reactor.shut_down)
+        print(f"web_hello listening on {listener.addresses[0]}", flush=True)
+        reactor.run()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
