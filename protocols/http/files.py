@@ -44,9 +44,10 @@ _asks_for_all = functools.lru_cache(maxsize=256)(asks_for_all)
 
 
 class _Kept(NamedTuple):
-    path: str
+    place: str
     signature: Tuple[int, ...]
     response: Response
+    cost: int
 
 
 class FileApplication:
@@ -71,7 +72,7 @@ class FileApplication:
         kept = self._kept.get(head.path)
         if kept is not None and _asks_for_all(head):
             try:
-                if _signature(os.stat(kept.path)) == kept.signature:
+                if _signature(os.stat(kept.place)) == kept.signature:
                     return kept.response
             except OSError:
                 pass  # the long way finds out what became of it
@@ -89,36 +90,37 @@ class FileApplication:
             return self._error(_STATUS.get(exc.errno or 0, 500))
 
     def _find(self, request: Request, names: List[str]) -> Response:
-        path = self._inside(*names)
-        if not stat.S_ISDIR(os.stat(path).st_mode):
-            return self._error(404) if request.path.endswith("/") else self._file(request, path)
+        place = os.path.join(self._root, *names)
+        if not stat.S_ISDIR(os.stat(self._inside(place)).st_mode):
+            return self._error(404) if request.path.endswith("/") else self._file(request, place)
         if not request.path.endswith("/"):
             return self._redirect(names, request.query)
-        if os.path.lexists(os.path.join(path, "index.html")):
-            return self._file(request, self._inside(*names, "index.html"))
-        return self._listing(path, names)
+        index = os.path.join(place, "index.html")
+        return self._file(request, index) if os.path.lexists(index) else self._listing(self._inside(place), names)
 
-    def _inside(self, *names: str) -> str:
-        """Where `names` really lead to; raises FileNotFoundError where that is not in our folder."""
-        path = os.path.realpath(os.path.join(self._root, *names))
+    def _inside(self, place: str) -> str:
+        """Where `place` is once all links are followed; raises FileNotFoundError where that is not in our folder."""
+        path = os.path.realpath(place)
         if not is_within(self._root, path):
             raise FileNotFoundError(errno.ENOENT, "outside")
         return path
 
-    def _file(self, request: Request, path: str) -> Response:
+    def _file(self, request: Request, place: str) -> Response:
+        path = self._inside(place)
         _require_regular(os.stat(path))
         file = open(path, "rb", buffering=0, opener=_opener)
         try:
             status = os.fstat(file.fileno())
             _require_regular(status)
-            response = self._with_headers(represent(request, path, file, status, self._clock()))
+            response = self._with_headers(represent(request, place, file, status, self._clock()))
         except BaseException:
             file.close()
             raise
         if isinstance(response.body, bytes):
             file.close()
             if response.status == 200 and len(response.body) == status.st_size:
-                self._keep(request.path, path, status, response)
+                # By its place and not by its path: a link that is turned elsewhere is then seen by stat().
+                self._keep(request.path, place, status, response)
         return response
 
     def _redirect(self, names: Sequence[str], query: str) -> Response:
@@ -164,19 +166,20 @@ class FileApplication:
             response.headers = (*ours, *self._headers)
         return response
 
-    def _keep(self, url: str, path: str, status: os.stat_result, response: Response) -> None:
+    def _keep(self, url: str, place: str, status: os.stat_result, response: Response) -> None:
         if self._clock() - max(status.st_mtime, status.st_ctime) < SETTLED:
             return
+        cost = status.st_size + ENTRY_BYTES
         self._forget(url)
-        while self._kept and self._kept_bytes + status.st_size + ENTRY_BYTES > KEEP_BYTES:
+        while self._kept_bytes + cost > KEEP_BYTES:
             self._forget(next(iter(self._kept)))
-        self._kept[url] = _Kept(path, _signature(status), response)
-        self._kept_bytes += status.st_size + ENTRY_BYTES
+        self._kept[url] = _Kept(place, _signature(status), response, cost)
+        self._kept_bytes += cost
 
     def _forget(self, url: str) -> None:
         kept = self._kept.pop(url, None)
         if kept is not None:
-            self._kept_bytes -= len(kept.response.body) + ENTRY_BYTES
+            self._kept_bytes -= kept.cost
 
 
 def _signature(status: os.stat_result) -> Tuple[int, ...]:

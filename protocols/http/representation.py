@@ -29,7 +29,7 @@ _COMPRESSED = {"gzip": "application/gzip", "bzip2": "application/x-bzip2", "xz":
 
 def content_type(path: str) -> str:
     """The media type that the name says; text is UTF-8, a compressed file is what it is and not what is in it."""
-    kind, compression = _TYPES.guess_type(os.path.basename(path))
+    kind, compression = _TYPES.guess_type("./" + os.path.basename(path))  # "./": it takes a URL, "data:" ones too
     if compression:
         return _COMPRESSED.get(compression, "application/octet-stream")
     if kind is None:
