@@ -10,9 +10,10 @@ from typing import Iterable, Optional, Protocol as Structural, Sequence, Tuple
 
 from protocols.base import CallLater, Protocol, Transport
 
-from .message import CHUNKED, UNTIL_EOF, Headers, ResponseHead
-from .parser import EndOfMessage, Failure, ResponseParser
-from .urls import Url, join_url
+from protocols.http.message import CHUNKED, UNTIL_EOF, Headers, ResponseHead
+from protocols.http.parser import EndOfMessage, Failure, ResponseParser
+from protocols.http.render import request_head
+from protocols.http.urls import Url, join_url
 
 MAX_REDIRECTS = 10
 
@@ -61,9 +62,8 @@ def request_bytes(method: str, url: Url, fields: Iterable[Tuple[str, str]] = (),
     if body is not None:
         pairs.append(("Content-Length", str(len(body))))
     pairs.append(("Connection", "close"))
-    lines = [f"{method} {url if through_proxy else url.target} HTTP/1.1"]
-    lines += [f"{name}: {value}" for name, value in pairs]
-    return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + (body or b"")
+    target = str(url) if through_proxy else url.target
+    return request_head(method, target, tuple(pairs)) + (body or b"")
 
 
 class HttpClient(Protocol):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import List, Mapping, Optional
 
-from .dates import parse_date
+from protocols.http.dates import parse_date
 
 _ETAG = r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"'
 _ETAGS = re.compile(_ETAG)

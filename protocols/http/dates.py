@@ -7,11 +7,12 @@ import re
 import time
 from typing import Optional
 
-DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+from protocols.http.render import http_date
+
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 LATEST = 253402300799  # 9999-12-31 23:59:59: the year has four digits
 
-_DAY = "(?:%s)" % "|".join(DAYS)
+_DAY = "(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)"
 _MONTH = "(?P<month>%s)" % "|".join(MONTHS)
 _TIME = r"(?P<hour>[0-9]{2}):(?P<minute>[0-9]{2}):(?P<second>[0-9]{2})"
 _FORMS = tuple(re.compile(form) for form in (
@@ -22,9 +23,7 @@ _FORMS = tuple(re.compile(form) for form in (
 
 def format_date(seconds: float) -> str:
     """`seconds` since 1970 as `Sun, 06 Nov 1994 08:49:37 GMT`, whatever the locale; out of range is clamped."""
-    moment = time.gmtime(min(max(int(seconds), 0), LATEST))
-    return (f"{DAYS[moment.tm_wday]}, {moment.tm_mday:02} {MONTHS[moment.tm_mon - 1]} {moment.tm_year:04} "
-            f"{moment.tm_hour:02}:{moment.tm_min:02}:{moment.tm_sec:02} GMT")
+    return http_date(min(max(int(seconds), 0), LATEST))
 
 
 def parse_date(text: str, now: float) -> Optional[int]:

@@ -19,10 +19,10 @@ import stat
 import time
 from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
-from .listing import MAX_ENTRIES, SAFETY, Entry, listing_page
-from .message import Pairs, Request, Response
-from .paths import folder_url, is_within, quote_query, split_path
-from .representation import asks_for_all, error_response, represent
+from protocols.http.listing import MAX_ENTRIES, SAFETY, Entry, listing_page
+from protocols.http.message import Pairs, Request, Response
+from protocols.http.paths import folder_url, is_within, quote_query, split_path
+from protocols.http.representation import asks_for_all, error_response, represent
 
 KEEP_BYTES = 8 * 1024 * 1024  # in all; what one file may have is representation.READ_AT_ONCE
 ENTRY_BYTES = 4096  # reckoned for keeping even an empty file: one may be asked for by many spellings of its path

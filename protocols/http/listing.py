@@ -7,7 +7,7 @@ import re
 import time
 from typing import Iterable, List, NamedTuple, Sequence
 
-from .paths import folder_url, quote_name
+from protocols.http.paths import folder_url, quote_name
 
 # The page is made in one turn of the loop: this many rows take some 50 ms.
 MAX_ENTRIES = 5000

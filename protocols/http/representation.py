@@ -7,10 +7,10 @@ import secrets
 from http import HTTPStatus
 from typing import BinaryIO, Dict, Generator, Iterator, List, NamedTuple, Tuple, Union
 
-from .conditions import precondition, range_is_current
-from .dates import format_date
-from .message import FileSlice, Pairs, Request, RequestHead, Response, Stream, text_response
-from .ranges import NotSatisfiable, Range, parse_range
+from protocols.http.conditions import precondition, range_is_current
+from protocols.http.dates import format_date
+from protocols.http.message import FileSlice, Pairs, Request, RequestHead, Response, Stream, text_response
+from protocols.http.ranges import NotSatisfiable, Range, parse_range
 
 # Up to here a file is read at once; a longer one, and each part of several ranges, as the client takes it.
 READ_AT_ONCE = 64 * 1024
