@@ -133,6 +133,12 @@ class CgiApplication:
                 variables["HTTP_" + name.upper().replace("-", "_")] = _text(value)
         return variables
 
+    def close(self) -> None:
+        """Kill what still runs, and wait for its end."""
+        for child in list(self._running.values()):
+            child.kill()
+            child.wait()
+
     def started(self, child: Child) -> None:
         """From now on it counts."""
         self._running[child.pid] = child
@@ -169,7 +175,7 @@ class Child:
         self.pid = self._process.pid
         application.started(self)
         self._timer = self._reactor.call_later(self._limits.seconds, self._too_late)
-        self._reactor.call_later(REAP_EVERY, self._reap)
+        self._reaper = self._reactor.call_later(REAP_EVERY, self._reap)
         try:
             self._watch_pipes()
         except BaseException:
@@ -317,9 +323,15 @@ class Child:
             except ProcessLookupError:
                 pass  # it ended, and waits to be reaped
 
+    def wait(self) -> None:
+        """Until it is dead; call kill() first."""
+        self._process.wait()
+        self._reaper.cancel()
+        self._reap()
+
     def _reap(self) -> None:
         if self._process.poll() is None:
-            self._reactor.call_later(REAP_EVERY, self._reap)
+            self._reaper = self._reactor.call_later(REAP_EVERY, self._reap)
             return
         self._application.reaped(self)
         self._close_stdin()
