@@ -1,6 +1,9 @@
 """The static server as its clients see it: on the reactor, and as a program."""
+import asyncio
 import http.client
+import logging
 import os
+import selectors
 import signal
 import socket
 import subprocess
@@ -19,24 +22,23 @@ from tests.protocols.http.site import SiteCase
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
-class OnTheReactor(SiteCase):
-    """The reactor runs in a thread, http.client in the test."""
+class Conformance:
+    """What holds on every event loop.  The loop runs in a thread, http.client in the test."""
 
     def setUp(self):
         super().setUp()
-        self.reactor = Reactor()
         self.log = []
         self.site_application = FileApplication(self.site)
-        listener = self.reactor.listen(self.make_protocol, "127.0.0.1", 0)
-        self.port = listener.port
-        thread = threading.Thread(target=self.reactor.run)
+        self.loop = self.make_loop()
+        self.port = self.listen()
+        thread = threading.Thread(target=self.run_loop)
         thread.start()
-        self.addCleanup(self.reactor.close)
+        self.addCleanup(self.loop.close)
         self.addCleanup(thread.join)
-        self.addCleanup(self.reactor.call_soon_threadsafe, self.reactor.stop)
+        self.addCleanup(self.loop.call_soon_threadsafe, self.loop.stop)
 
     def make_protocol(self):
-        return HttpServer(self.site_application, call_later=self.reactor.call_later,
+        return HttpServer(self.site_application, call_later=self.loop.call_later,
                           log=lambda peer, head, status, size: self.log.append((head and head.target, status, size)))
 
     def connect(self):
@@ -131,6 +133,50 @@ class OnTheReactor(SiteCase):
         while len(os.listdir("/proc/self/fd")) > before and time.monotonic() < deadline:
             self.ask(connection, "/")
         self.assertLessEqual(len(os.listdir("/proc/self/fd")), before)
+
+
+class OnTheReactor(Conformance, SiteCase):
+    def make_loop(self):
+        return Reactor()
+
+    def listen(self):
+        return self.loop.listen(self.make_protocol, "127.0.0.1", 0).port
+
+    def run_loop(self):
+        self.loop.run()
+
+
+class OnAsyncio(Conformance, SiteCase):
+    """The same objects, unchanged."""
+
+    def make_loop(self):
+        return asyncio.SelectorEventLoop(selectors.SelectSelector())
+
+    def listen(self):
+        self.server = self.loop.run_until_complete(self.loop.create_server(self.make_protocol, "127.0.0.1", 0))
+        return self.server.sockets[0].getsockname()[1]
+
+    def run_loop(self):
+        self.loop.run_forever()
+        self.server.close()
+        for transport in list(self.transports()):
+            transport.abort()
+        self.loop.run_until_complete(asyncio.sleep(0))
+
+    def transports(self):
+        return {protocol._transport for protocol in self.protocols}
+
+    def make_protocol(self):
+        protocol = super().make_protocol()
+        self.protocols.append(protocol)
+        return protocol
+
+    def setUp(self):
+        self.protocols = []
+        # It complains of each write between a reset and connection_lost.
+        logging.disable(logging.WARNING)
+        self.addCleanup(logging.disable, logging.NOTSET)
+        super().setUp()
 
 
 class AsAProgram(SiteCase):

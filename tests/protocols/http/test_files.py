@@ -1,6 +1,7 @@
 """The static application: what it answers, without a server around it."""
 import errno
 import os
+import random
 import socket
 import stat
 import time
@@ -318,6 +319,23 @@ class Ranges(SiteCase):
         os.truncate(os.path.join(self.site, "a.bin"), 100)
         with self.assertRaises(OSError):
             b"".join(response.body.pieces)
+
+
+class Fuzz(SiteCase):
+    def test_no_header_brings_it_down(self):
+        """Seeded: whatever stands in the fields that decide, there is a plain answer."""
+        self.write("a.txt", b"0123456789")
+        etag = self.get("/a.txt")[1]["etag"]
+        atoms = ["bytes", "=", "-", ",", "0", "5", "9" * 30, " ", "\t", '"', "W/", "*", etag, "GMT",
+                 "Sun, 06 Nov 1994 08:49:37", "\xff", "/", ";", "2-1", "Sunday, 06-Nov-94", "٣", "\\", "'", "<script>"]
+        names = ("if_match", "if_none_match", "if_modified_since", "if_unmodified_since", "if_range", "range")
+        seed = random.randrange(2 ** 32)
+        rng = random.Random(seed)
+        for _ in range(1500):
+            fields = {name: "".join(rng.choices(atoms, k=rng.randrange(1, 8))) for name in rng.sample(names, 3)}
+            status, _, body = self.get("/a.txt", rng.choice(("GET", "HEAD")), **fields)
+            self.assertIn(status, (200, 206, 304, 412, 416), f"seed {seed}: {fields}")
+            self.assertNotIn(b"script", body, f"seed {seed}: {fields}")
 
 
 class Kept(SiteCase):
