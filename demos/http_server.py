@@ -9,7 +9,7 @@ import argparse
 import os
 import signal
 import sys
-from typing import Callable, Optional, Sequence
+from typing import Callable, Optional, Sequence, Tuple
 
 from demos.http_cgi import CgiApplication
 from protocols.http.access_log import AccessLog
@@ -41,7 +41,7 @@ def make_factory(reactor: Reactor, options: argparse.Namespace, limits: Limits =
     return lambda: HttpServer(application, call_later=reactor.call_later, time=reactor.time, limits=limits, log=log)
 
 
-def _field(text: str) -> "tuple[str, str]":
+def _field(text: str) -> Tuple[str, str]:
     try:
         return parse_field(text)
     except ValueError as exc:

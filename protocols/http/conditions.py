@@ -16,11 +16,11 @@ _ETAGS = re.compile(_ETAG)
 _ETAG_LIST = re.compile(rf"(?:[ \t,]*{_ETAG}(?=[ \t]*(?:,|\Z)))+[ \t,]*")
 
 
-def precondition(method: str, fields: Mapping[str, str], etag: str, modified: int, now: float) -> int:
+def precondition(method: str, fields: Mapping[str, str], etag: str, modified: Optional[int], now: float) -> int:
     """200: go on.  304: the client's copy is good.  412: the client's condition does not hold.
 
     `fields` has lower-case names.  The order is that of section 13.2.2; a date that
-    does not parse is as good as none.
+    does not parse is as good as none, and so is every date where `modified` is None.
     """
     reading = method in ("GET", "HEAD")
     if "if-match" in fields:
@@ -28,14 +28,14 @@ def precondition(method: str, fields: Mapping[str, str], etag: str, modified: in
             return 412
     elif "if-unmodified-since" in fields:
         date = parse_date(fields["if-unmodified-since"], now)
-        if date is not None and modified > date:
+        if date is not None and modified is not None and modified > date:
             return 412
     if "if-none-match" in fields:
         if matches(fields["if-none-match"], etag, weak=True):
             return 304 if reading else 412
     elif "if-modified-since" in fields and reading:
         date = parse_date(fields["if-modified-since"], now)
-        if date is not None and modified <= date:
+        if date is not None and modified is not None and modified <= date:
             return 304
     return 200
 

@@ -22,7 +22,7 @@ from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Sequenc
 from protocols.http.listing import MAX_ENTRIES, SAFETY, Entry, listing_page
 from protocols.http.message import Pairs, Request, Response
 from protocols.http.paths import folder_url, is_within, quote_query, split_path
-from protocols.http.representation import asks_for_all, error_response, represent
+from protocols.http.representation import asks_for_all, error_response, represent, represent_page
 
 KEEP_BYTES = 8 * 1024 * 1024  # in all; what one file may have is representation.READ_AT_ONCE
 ENTRY_BYTES = 4096  # reckoned for keeping even an empty file: one may be asked for by many spellings of its path
@@ -96,7 +96,7 @@ class FileApplication:
         if not request.path.endswith("/"):
             return self._redirect(names, request.query)
         index = os.path.join(place, "index.html")
-        return self._file(request, index) if os.path.lexists(index) else self._listing(self._inside(place), names)
+        return self._file(request, index) if os.path.lexists(index) else self._listing(request, place, names)
 
     def _inside(self, place: str) -> str:
         """Where `place` is once all links are followed; raises FileNotFoundError where that is not in our folder."""
@@ -127,10 +127,10 @@ class FileApplication:
         location = folder_url(names) + ("?" + quote_query(query) if query else "")
         return self._error(301, (("Location", location),))
 
-    def _listing(self, path: str, names: Sequence[str]) -> Response:
-        entries, complete = self._entries(path)
+    def _listing(self, request: Request, place: str, names: Sequence[str]) -> Response:
+        entries, complete = self._entries(self._inside(place))
         headers = (("Content-Type", "text/html; charset=utf-8"), *SAFETY)
-        return self._with_headers(Response(200, headers, listing_page(names, entries, complete)))
+        return self._with_headers(represent_page(request, listing_page(names, entries, complete), headers))
 
     def _entries(self, path: str) -> Tuple[List[Entry], bool]:
         """What a listing shows, and whether that is everything."""

@@ -1,6 +1,7 @@
 """One open file as the answer to one request: conditions, ranges, and the fields that describe it."""
 from __future__ import annotations
 
+import hashlib
 import mimetypes
 import os
 import secrets
@@ -68,10 +69,8 @@ def represent(request: Request, path: str, file: BinaryIO, status: os.stat_resul
     """
     validators = validators_of(status, now)
     verdict = precondition(request.method, _conditions(request), *validators, now)
-    if verdict == 412:
-        return error_response(412)
-    if verdict == 304:  # section 15.4.5: no other metadata, the client has it
-        return Response(304, (("ETag", validators.etag),))
+    if verdict != 200:
+        return _without_body(verdict, validators.etag)
     describing = (("Last-Modified", format_date(validators.modified)), ("ETag", validators.etag),
                   ("Accept-Ranges", "bytes"))
     try:
@@ -81,6 +80,24 @@ def represent(request: Request, path: str, file: BinaryIO, status: os.stat_resul
     if ranges is None:
         return _whole(path, file, status.st_size, describing)
     return _partial(path, file, status.st_size, describing, ranges)
+
+
+def represent_page(request: Request, page: bytes, headers: Pairs) -> Response:
+    """The answer to a GET or HEAD of a page that was made for it: 200, 304 or 412.
+
+    Its tag is a digest; it has no date, and no part of it can be asked for.
+    """
+    etag = f'"{hashlib.sha256(page).hexdigest()[:24]}"'
+    verdict = precondition(request.method, _conditions(request), etag, None, 0)
+    if verdict != 200:
+        return _without_body(verdict, etag)
+    return Response(200, (*headers, ("ETag", etag)), page)
+
+
+def _without_body(verdict: int, etag: str) -> Response:
+    if verdict == 412:
+        return error_response(412)
+    return Response(304, (("ETag", etag),))  # section 15.4.5: no other metadata, the client has it
 
 
 def _conditions(request: Request) -> Dict[str, str]:

@@ -15,7 +15,7 @@ from types import SimpleNamespace
 from unittest import mock
 
 from demos import http_fetch
-from demos.http_output import InOrder, progress_line
+from demos.http_output import InOrder, Progress, progress_line
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
@@ -352,6 +352,41 @@ class Ordering(unittest.TestCase):
         second.write(b"2")
         second.close()
         self.assertEqual(stream.getvalue(), b"1223")
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+class Lines(unittest.TestCase):
+    """The progress line on a terminal, with a clock and timers of the test's own."""
+
+    def make(self, stream):
+        self.timers, self.now = [], 0.0
+        body = SimpleNamespace(received=10 ** 6, fresh=10 ** 6, expected=2 * 10 ** 6, status=None)
+        return Progress([body], self.call_later, stream, lambda: self.now)
+
+    def call_later(self, delay, callback):
+        self.timers.append(callback)
+        return SimpleNamespace(cancel=lambda: self.timers.remove(callback))
+
+    def test_it_is_drawn_over_itself_and_leaves_nothing_behind(self):
+        stream = Terminal()
+        progress = self.make(stream)
+        for self.now in (1.0, 2.0):
+            self.timers.pop()()
+        progress.clear()
+        progress.close()
+        self.assertEqual([line.rstrip() for line in stream.getvalue().split("\r")],
+                         ["", "[############............]  50%  1.0 MB of 2.0 MB  1.0 MB/s",
+                          "[############............]  50%  1.0 MB of 2.0 MB  0.5 MB/s", "", ""])
+        self.assertEqual(self.timers, [])
+
+    def test_what_is_no_terminal_gets_none(self):
+        for stream in (io.StringIO(), None):
+            self.make(stream).close()
+            self.assertEqual(self.timers, [])
 
 
 class Bars(unittest.TestCase):

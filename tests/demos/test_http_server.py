@@ -159,12 +159,10 @@ class OnAsyncio(Conformance, SiteCase):
     def run_loop(self):
         self.loop.run_forever()
         self.server.close()
-        for transport in list(self.transports()):
-            transport.abort()
+        for protocol in self.protocols:
+            if not protocol._transport.is_closing():
+                protocol._transport.abort()
         self.loop.run_until_complete(asyncio.sleep(0))
-
-    def transports(self):
-        return {protocol._transport for protocol in self.protocols}
 
     def make_protocol(self):
         protocol = super().make_protocol()

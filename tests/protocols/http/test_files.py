@@ -227,6 +227,18 @@ class Conditions(SiteCase):
         self.assertEqual(self.status("/a.txt", range="bytes=0-1", if_none_match=self.etag), 304)
         self.assertEqual(self.status("/a.txt", range="bytes=99-", if_match='"x"'), 412)
 
+    def test_a_listing_has_a_tag_but_no_date(self):
+        """Sections 13.1.1 to 13.1.4: MUST ignore the dates where there is no modification date."""
+        status, headers, _ = self.get("/")
+        self.assertNotIn("last-modified", headers)
+        self.assertEqual(self.get("/", if_none_match=headers["etag"]), (304, {"etag": headers["etag"]}, b""))
+        self.assertEqual(self.status("/", if_match='"x"'), 412)
+        self.assertEqual(self.status("/", if_match=headers["etag"]), 200)
+        self.assertEqual(self.status("/", if_modified_since="Fri, 31 Dec 9999 23:59:59 GMT"), 200)
+        self.assertEqual(self.status("/", if_unmodified_since="Sun, 06 Nov 1994 08:49:37 GMT"), 200)
+        self.write("new")
+        self.assertEqual(self.status("/", if_none_match=headers["etag"]), 200)
+
     def test_a_kept_file_is_judged_like_any_other(self):
         self.assertEqual(self.status("/a.txt"), 200)
         self.assertEqual(self.status("/a.txt", if_none_match=self.etag), 304)
@@ -244,6 +256,7 @@ class Ranges(SiteCase):
     def test_one_range(self):
         """RFC 9110 section 15.3.7.1: MUST generate Content-Range; the fields of a 200 stay."""
         whole = self.get("/a.bin")[1]
+        self.assertNotIn("content-range", whole)  # section 14.4: it says nothing in a 200
         status, headers, body = self.get("/a.bin", range="bytes=10-19")
         self.assertEqual((status, body), (206, self.content[10:20]))
         self.assertEqual(headers.pop("content-range"), f"bytes 10-19/{len(self.content)}")
