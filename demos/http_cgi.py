@@ -38,7 +38,7 @@ HEAD_LIMIT = 16 * 1024
 REAP_EVERY = 0.05
 
 _BLANK_LINE = re.compile(rb"\r?\n\r?\n")
-_HEAD_LINE = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\t\x20-\x7e\x80-\xff]*?)[ \t]*")
+_HEAD_LINE = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):([\t\x20-\x7e\x80-\xff]*)")
 _STATUS = re.compile(r"([2-5][0-9]{2})(?: .*)?")
 # Framing is the server's; the status is not a field.
 _NOT_PASSED = ("status", "connection", "content-length", "keep-alive", "transfer-encoding", "upgrade", "trailer")
@@ -342,7 +342,7 @@ class Child:
 def parse_head(text: str) -> Tuple[int, Pairs]:
     """Status and fields of a program's head (RFC 3875 section 6).  Raises ValueError."""
     found = [_HEAD_LINE.fullmatch(line) for line in text.replace("\r\n", "\n").split("\n")]
-    pairs = [(match[1], match[2]) for match in found if match is not None]
+    pairs = [(match[1], match[2].strip(" \t")) for match in found if match is not None]
     if len(pairs) != len(found):
         raise ValueError("not a header line")
     named = {name.lower(): value for name, value in pairs}

@@ -53,6 +53,13 @@ def _to_stderr(text: str) -> None:
     sys.stderr.flush()
 
 
+def _words(exc: Exception) -> str:
+    """What went wrong, without its number."""
+    words = getattr(exc, "strerror", None) or str(exc)
+    name = getattr(exc, "filename", None)
+    return words if name is None else f"{words}: {name}"
+
+
 def main(arguments: Optional[Sequence[str]] = None) -> int:
     """The program; returns its exit status."""
     parser = argparse.ArgumentParser(prog="http_server", description=(__doc__ or "").partition("\n")[0])
@@ -60,12 +67,14 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     parser.add_argument("--port", type=int, default=8080, help="port to listen on (8080); 0 lets the kernel choose")
     add_arguments(parser)
     options = parser.parse_args(arguments)
+    if not 0 <= options.port <= 65535:
+        parser.error("a port is between 0 and 65535")
     with Reactor() as reactor:
         try:
             factory = make_factory(reactor, options)
             listener = reactor.listen(factory, options.host, options.port)
-        except (OSError, OverflowError) as exc:
-            print(f"http_server: {exc}", file=sys.stderr)
+        except OSError as exc:
+            print(f"http_server: {_words(exc)}", file=sys.stderr)
             return 2
         for signum in (signal.SIGINT, signal.SIGTERM):
             reactor.add_signal_handler(signum, reactor.shut_down)

@@ -59,7 +59,7 @@ def log_line(peer: Address, head: Optional[RequestHead], status: int, size: int,
     return f'{host} - - [{_moment(int(now))}] "{_request_line(head)}" {status} {size or "-"}\n'
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=64)
 def _request_line(head: Optional[RequestHead]) -> str:
     if head is None:
         return "-"

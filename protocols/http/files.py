@@ -40,7 +40,7 @@ _STATUS = {errno.EACCES: 403, errno.EPERM: 403,
            errno.EMFILE: 503, errno.ENFILE: 503, errno.ENOMEM: 503}
 
 # Most heads come again and again as one object; this makes the question below one look-up for them.
-_asks_for_all = functools.lru_cache(maxsize=256)(asks_for_all)
+_asks_for_all = functools.lru_cache(maxsize=64)(asks_for_all)
 
 
 class _Kept(NamedTuple):

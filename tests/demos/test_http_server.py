@@ -206,7 +206,8 @@ class AsAProgram(SiteCase):
         with socket.create_server(("127.0.0.1", 0)) as taken:
             port = str(taken.getsockname()[1])
             for arguments in (("--directory", self.site + "/missing"), ("--port", port, "--directory", self.site),
-                              ("--header", "nonsense"), ("--header", "Content-Length: 3"), ("--port", "x")):
+                              ("--header", "nonsense"), ("--header", "Content-Length: 3"), ("--port", "x"),
+                              ("--port", "70000"), ("--port", "-1")):
                 with mock.patch("sys.stderr") as stderr:
                     try:
                         status = http_server.main(arguments)
