@@ -111,12 +111,14 @@ class CgiApplication:
 
     def _variables(self, request: Request, names: List[str], rest: List[str]) -> Dict[str, str]:
         """RFC 3875 section 4.1, and nothing of our own environment but PATH."""
+        # As the client calls us, for only it knows what stands between; as the command line does where it is silent.
+        name, said_port = _host_and_port(request.host)
         peer = request.peername[0] if isinstance(request.peername, tuple) else "127.0.0.1"
         variables = {
             "GATEWAY_INTERFACE": "CGI/1.1", "PATH": os.environ.get("PATH", os.defpath),
             "QUERY_STRING": _text(request.query), "REMOTE_ADDR": peer, "REMOTE_HOST": peer,
             "REQUEST_METHOD": request.method, "SCRIPT_NAME": "/" + "/".join(map(quote_name, names)),
-            "SERVER_NAME": _host_name(request.host) or self._server[0], "SERVER_PORT": str(self._server[1]),
+            "SERVER_NAME": name or self._server[0], "SERVER_PORT": said_port or str(self._server[1] or 80),
             "SERVER_PROTOCOL": "HTTP/%d.%d" % request.version, "SERVER_SOFTWARE": "see-through-reactor"}
         if rest:
             variables["PATH_INFO"] = "/" + "/".join(rest) + ("/" if request.path.endswith("/") else "")
@@ -357,6 +359,7 @@ def _text(value: str) -> str:
     return os.fsdecode(value.encode("latin-1"))
 
 
-def _host_name(host: str) -> str:
-    """`host` without its port."""
-    return re.sub(r":[0-9]*\Z", "", host)
+def _host_and_port(host: str) -> Tuple[str, str]:
+    """Both parts of a Host field, '' for what it does not say."""
+    found = re.fullmatch(r"(.*?)(?::([0-9]*))?", host)
+    return (found[1], found[2] or "") if found else ("", "")

@@ -19,16 +19,18 @@ import argparse
 import os
 import sys
 from collections import deque
-from typing import IO, Callable, Deque, List, Optional, Sequence, Tuple, TypeVar
+from typing import Callable, Deque, List, Optional, Sequence, Tuple, TypeVar
 from urllib.parse import unquote, urlsplit
 
-from demos.http_output import FileOutput, InOrder, Output, Progress
 from protocols.http.client import (ExchangeError, HttpClient, ReadTimeout, RedirectError, check_redirects,
                                    expected_length, redirected, request_bytes, resumed_at, unsatisfied_length)
 from protocols.http.fields import parse_field
 from protocols.http.message import ResponseHead
 from protocols.http.urls import Url, parse_url
 from reactor import Reactor
+
+from .commandline import Parser, keep_standard_streams, positive, say, silence
+from .http_output import FileOutput, InOrder, Output, Progress
 
 T = TypeVar("T")
 
@@ -220,7 +222,7 @@ class Session:
     def say(self, words: str) -> None:
         """One line for the user, clear of the progress bar."""
         self._progress.clear()
-        print(f"http_fetch: {words}", file=sys.stderr)
+        say(f"http_fetch: {words}", sys.stderr)
 
 
 def _head_text(head: ResponseHead) -> bytes:
@@ -237,13 +239,6 @@ def _file_for(name: str, url: Url) -> str:
     return os.path.join(name, last if last.strip(". ") else "index.html")
 
 
-def _seconds(text: str) -> float:
-    seconds = float(text)
-    if not 0 < seconds <= 86400:
-        raise ValueError("out of range")
-    return seconds
-
-
 def _checked(parse: Callable[[str], T]) -> Callable[[str], T]:
     """A ValueError's own sentence in place of argparse's."""
     def convert(text: str) -> T:
@@ -257,8 +252,8 @@ def _checked(parse: Callable[[str], T]) -> Callable[[str], T]:
 def parse_arguments(arguments: Optional[Sequence[str]] = None) -> argparse.Namespace:
     """The options; a wrong one ends the program with status 2 and a line that says why."""
     title, _, rest = (__doc__ or "").partition("\n")
-    parser = argparse.ArgumentParser(prog="http_fetch", description=title, epilog=rest,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(prog="http_fetch", description=title, epilog=rest,
+                    formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     add("url", nargs="+", type=_checked(parse_url), metavar="URL", help="an http:// address; https is not spoken")
     add("-o", "--output", action="append", default=[], metavar="FILE",
@@ -270,8 +265,8 @@ def parse_arguments(arguments: Optional[Sequence[str]] = None) -> argparse.Names
         help="send this field, in place of ours of the same name")
     add("-d", "--data", action="append", metavar="DATA", help="send DATA, as a form does: POST in place of GET")
     add("--proxy", type=_checked(parse_url), metavar="HOST:PORT", help="ask this proxy")
-    add("--connect-timeout", type=_seconds, default=10.0, metavar="SECONDS", help="limit to connect (10)")
-    add("--read-timeout", type=_seconds, default=30.0, metavar="SECONDS", help="limit of silence (30)")
+    add("--connect-timeout", type=positive, default=10.0, metavar="SECONDS", help="limit to connect (10)")
+    add("--read-timeout", type=positive, default=30.0, metavar="SECONDS", help="limit of silence (30)")
     # As many as browsers open.  Beyond its backlog (http.server: 5) a server makes newcomers wait for seconds.
     add("--parallel", type=int, default=6, metavar="N", help="connections at once (6)")
     options = parser.parse_args(arguments)
@@ -286,26 +281,22 @@ def parse_arguments(arguments: Optional[Sequence[str]] = None) -> argparse.Names
     return options
 
 
-def _flush_or_forget(stream: IO[str]) -> None:
-    """Where the reader has left, Python would try once more at its end, and complain."""
-    try:
-        stream.flush()
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-
-
 def main(arguments: Optional[Sequence[str]] = None) -> int:
     """The program; returns its exit status."""
     options = parse_arguments(arguments)
     try:
         with Reactor() as reactor:
             status = Session(reactor, options).run()
-        _flush_or_forget(sys.stdout)
+        try:
+            sys.stdout.flush()
+        except OSError:
+            silence(sys.stdout)  # its reader has left; Python would try once more, and complain
         return status
     except KeyboardInterrupt:
-        print("http_fetch: stopped", file=sys.stderr)
+        say("http_fetch: stopped", sys.stderr)
         return 130
 
 
 if __name__ == "__main__":
+    keep_standard_streams()
     sys.exit(main())

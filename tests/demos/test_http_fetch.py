@@ -72,7 +72,8 @@ class Scripted:
                 answer = self.answers[request.split()[1].decode()]
                 if callable(answer):
                     answer = answer(request.decode())
-                connection.sendall(answer)
+                with contextlib.suppress(ConnectionError):  # clients may leave
+                    connection.sendall(answer)
 
     def close(self):
         with socket.create_connection(("127.0.0.1", self.port)) as last:

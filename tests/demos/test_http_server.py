@@ -1,6 +1,7 @@
 """The static server as its clients see it: on the reactor, and as a program."""
 import asyncio
 import http.client
+import io
 import logging
 import os
 import selectors
@@ -171,8 +172,9 @@ class OnAsyncio(Conformance, SiteCase):
 
     def setUp(self):
         self.protocols = []
-        # It complains of each write between a reset and connection_lost.
-        logging.disable(logging.WARNING)
+        # It complains of each write between a reset and connection_lost; and of abort() inside resume_writing(), after
+        # which it calls connection_lost twice (its own fault: _write_ready does not look again whether it is lost).
+        logging.disable(logging.ERROR)
         self.addCleanup(logging.disable, logging.NOTSET)
         super().setUp()
 
@@ -208,13 +210,10 @@ class AsAProgram(SiteCase):
             for arguments in (("--directory", self.site + "/missing"), ("--port", port, "--directory", self.site),
                               ("--header", "nonsense"), ("--header", "Content-Length: 3"), ("--port", "x"),
                               ("--port", "70000"), ("--port", "-1")):
-                with mock.patch("sys.stderr") as stderr:
-                    try:
-                        status = http_server.main(arguments)
-                    except SystemExit as exc:
-                        status = exc.code
-                self.assertEqual(status, 2, arguments)
-                self.assertTrue(stderr.write.called)
+                with mock.patch("sys.stderr", io.StringIO()) as stderr, self.assertRaises(SystemExit) as end:
+                    http_server.SERVER.main(arguments)
+                self.assertEqual(end.exception.code, 2, arguments)
+                self.assertEqual(stderr.getvalue().count("\n"), 1, arguments)
 
 
 if __name__ == "__main__":
