@@ -9,9 +9,8 @@ from functools import lru_cache
 from typing import Callable, List, Optional
 
 from protocols.base import Address, CallLater
+from protocols.http.dates import MONTHS
 from protocols.http.message import RequestHead
-
-MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 # Lines are written together: nobody reads faster, and a write for each would cost more than the answer.
 PATIENCE = 0.05
