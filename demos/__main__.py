@@ -9,7 +9,7 @@ from reactor import Reactor
 
 from . import (address_book_server, blackjack_server, bulk_receiver, clock_server, echo_server, hello_server,
                uppercase_server)
-from .commandline import Parser, Server, advice, is_taken, keep_standard_streams, run, say, shared, warn_if_public
+from .commandline import Parser, Server, advice, is_taken, keep_standard_streams, prepare, say, shared, warn_if_public
 
 # Each server and the options that it is started with.
 SERVERS = [
@@ -52,6 +52,7 @@ def main() -> None:
     given = parser.parse_args()
     rows: List[List[str]] = []
     with Reactor() as reactor:
+        prepare(reactor, "demos", given.trace)
         for server, arguments in SERVERS:
             options = server.options([*arguments.split(), "--host", given.host])
             options.idle = given.idle
@@ -68,7 +69,7 @@ def main() -> None:
         for row in [["PROTOCOL", "ADDRESS", "TALK TO IT FROM ANOTHER TERMINAL"], *rows]:
             say(f"{row[0]:{widths[0]}}  {row[1]:{widths[1]}}  {row[2]}")
         say("\nOr use telnet HOST PORT, nc HOST PORT, python3 -m demos.talk HOST PORT (UDP: nc -u).  Ctrl-C ends all.")
-        run(reactor, "demos", given.trace)
+        reactor.run()
     sys.exit(0)
 
 

@@ -94,7 +94,7 @@ class Sender(BulkSender):
 def start(reactor: Reactor) -> Console:
     """Connect, and send."""
     parser = arguments("Send a lot, and show what the kernel takes.", SERVER.port)
-    parser.add_argument("--sndbuf", type=int, default=SNDBUF, metavar="N", help="bytes of send buffer (%(default)s)")
+    parser.add_argument("--sndbuf", type=int, default=SNDBUF, metavar="N", help="send buffer (%(default)s)")
     parser.add_argument("--bytes", type=int, default=TOTAL, metavar="N", help="bytes to send (%(default)s)")
     options = parser.parse_args()
     if options.sndbuf < 1 or options.bytes < 1:
