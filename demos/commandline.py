@@ -76,6 +76,7 @@ class Server:
         if options.unix and (getattr(options, "udp", False) or not hasattr(socket, "AF_UNIX")):
             parser.error("there are no Unix sockets on this system, or not for --udp: use --host and --port")
         with Reactor() as reactor:
+            prepare(reactor, self.name, options.trace)
             try:
                 where = self.listen(reactor, options)
             except (OSError, ValueError) as exc:
@@ -83,7 +84,7 @@ class Server:
             if not options.unix:
                 warn_if_public(options.host)
             say(f"{self.name} listening on {where}")
-            run(reactor, self.name, options.trace)
+            reactor.run()
         sys.exit(0)
 
 
@@ -154,8 +155,11 @@ def warn_if_public(host: str) -> None:
             sys.stderr)
 
 
-def run(reactor: Reactor, name: str, trace: bool) -> None:
-    """Turn until Ctrl-C or SIGTERM, then close all that is open; a second signal aborts it at once."""
+def prepare(reactor: Reactor, name: str, trace: bool) -> None:
+    """Let Ctrl-C and SIGTERM close all that is open and end run(); a second one aborts what is left, at once.
+
+    To be called before the ready line is printed: who reads it may send a signal the next moment.
+    """
     signals: List[int] = []
 
     def hear(signum: int) -> None:
@@ -170,7 +174,6 @@ def run(reactor: Reactor, name: str, trace: bool) -> None:
         reactor.add_signal_handler(signum, hear, signum)
     if trace:
         reactor.observer = lambda event: say(str(event), sys.stderr)
-    reactor.run()
 
 
 # -- standard streams, which may be closed, full, or pipes that nobody reads any more
