@@ -27,7 +27,7 @@ from protocols.http.message import Answer, Application, Later, Pairs, Request, R
 from protocols.http.paths import is_within, quote_name, split_path
 from protocols.http.representation import error_response
 from reactor import Reactor
-from reactor.loop import Watcher
+from reactor.endpoint import Watcher
 
 FOLDER = "cgi-bin"
 METHODS = ("GET", "HEAD", "POST")

@@ -13,10 +13,10 @@ import os
 import socket
 from typing import Any, Callable, List, Optional
 
-from .endpoint import Endpoint
+from .endpoint import Endpoint, Watcher
 from .errors import CONNECTING
 from .listener import no_delay, shown
-from .loop import EventLoop, Watcher, log
+from .loop import EventLoop, log
 from .transport import StreamTransport
 
 

@@ -21,9 +21,9 @@ import socket
 import stat
 from typing import Any, Callable, List, Optional
 
-from .endpoint import Endpoint
+from .endpoint import Endpoint, Watcher
 from .errors import CLIENT_LEFT, EXHAUSTED, NOT_HERE, NOT_NOW
-from .loop import WINDOWS, EventLoop, Watcher, log
+from .loop import WINDOWS, EventLoop, log
 from .transport import StreamTransport
 
 try:
@@ -120,7 +120,8 @@ class Listener(Endpoint):
             return
         self.connections += 1
         transport = StreamTransport(self.loop, client, protocol, peer, self._left)
-        self.tell("accepted", connection=transport.name, peer=shown(peer))
+        if self.loop.observer is not None:
+            self.tell("accepted", connection=transport.name, peer=shown(peer))
         self.loop.call_now(transport.begin)
         if place >= CEILING:
             self.loop.crowded = len(self.loop.endpoints)

@@ -37,7 +37,7 @@ from functools import partial
 from typing import Any, Callable, Deque, Dict, Iterable, Iterator, List, Optional, Sequence, Set, Tuple
 
 from . import trace
-from .endpoint import Endpoint, describe, owner_of, words
+from .endpoint import Endpoint, Watcher, describe, owner_of, words
 from .timers import Handle, Timer, Timers
 from .workingset import MANY, WorkingSet
 
@@ -53,27 +53,6 @@ HasFileno = Any  # a socket, or anything else with a fileno()
 Selectable = Any  # that, or a descriptor number
 Answer = Tuple[Sequence[int], Sequence[int], Sequence[int]]
 Select = Callable[..., Answer]
-
-
-class Watcher(Handle):
-    """One socket watched for one direction."""
-
-    __slots__ = ("fd", "_table", "_loop")
-
-    def __init__(self, fd: int, callback: Callable[[], object], table: Dict[int, Watcher], loop: EventLoop) -> None:
-        self.callback = callback
-        self.fd = fd
-        self._table = table
-        self._loop = loop
-        table[fd] = self
-        loop.asked = None
-
-    def cancel(self) -> None:
-        """Stop watching; not called any more, even if ready in this very turn."""
-        self.callback = None
-        if self._table.get(self.fd) is self:
-            del self._table[self.fd]
-            self._loop.asked = None
 
 
 class EventLoop:

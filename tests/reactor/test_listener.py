@@ -358,6 +358,24 @@ class TestLimits(ListenerCase):
         self.assertEqual(512, module.DESCRIPTORS)
         self.assertTrue(0 < module.CEILING < module.LIMIT)
 
+    def test_once_crowded_it_looks_for_a_free_number_before_it_accepts(self):
+        """Edge case 4: also where not even that look finds a descriptor, and where only the count matters."""
+        listener = self.listen()
+        self.reactor.crowded = 0
+        for name, value, most in (("CEILING", 0, 0), ("WINDOWS", True, 0)):
+            with self.subTest(name):
+                self.patch(listener_module, name, value)
+                self.client_of(listener)
+                run_turns(self.reactor)
+                self.assertEqual(most, listener.connections)
+        self.patch(listener_module, "WINDOWS", False)
+        self.patch(listener_module, "CEILING", 1000)
+        self.patch(listener_module.os, "dup", self.no_descriptor)
+        self.assertTrue(listener._is_full(listener._sockets[0]))
+
+    def no_descriptor(self, fd):
+        raise OSError(errno.EMFILE, "no descriptor")
+
     def test_the_numbers_make_sense(self):
         self.assertTrue(0 < CEILING < LIMIT <= FD_SETSIZE)
 

@@ -150,6 +150,15 @@ class TestThreads(Case):
 
 
 @unittest.skipUnless(ON_MAIN_THREAD, "only the main thread hears signals")
+class TestDraining(Case):
+
+    def test_a_mouth_that_was_closed_ends_the_draining(self):
+        """Edge case 155."""
+        reactor = self.open_real_reactor()
+        reactor._wakeup._mouth.close()
+        reactor._wakeup._drain()
+
+
 class TestSignals(Case):
 
     def setUp(self):
