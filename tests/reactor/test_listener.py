@@ -368,6 +368,7 @@ class TestLimits(ListenerCase):
                 self.client_of(listener)
                 run_turns(self.reactor)
                 self.assertEqual(most, listener.connections)
+        self.assertTrue(listener._is_full(listener._sockets[0]))
         self.patch(listener_module, "WINDOWS", False)
         self.patch(listener_module, "CEILING", 1000)
         self.patch(listener_module.os, "dup", self.no_descriptor)
