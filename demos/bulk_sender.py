@@ -81,8 +81,8 @@ class Sender(BulkSender):
         counts = self._counts
         if on_terminal():
             say("")
-        say(f"{self.written - self._transport.get_write_buffer_size()} bytes sent: {counts['partly sent']} partial sends, "
-            f"{counts['blocked']} times EAGAIN, {self.pauses} pauses")
+        sent = self.written - self._transport.get_write_buffer_size()
+        say(f"{sent} bytes sent: {counts['partly sent']} partial sends, {counts['blocked']} times EAGAIN, {self.pauses} pauses")
         if self.verified:
             say(f"The receiver has {self.verdict}: correct")
             self._console.finish(0)

@@ -119,12 +119,12 @@ def connect(console: Console, options: argparse.Namespace, factory: Callable[[],
 def run(start: Callable[[Reactor], Console]) -> NoReturn:
     """Run the client that `start` begins, and exit with its status; 130 after Ctrl-C."""
     keep_standard_streams()
-    status: Optional[int] = 130
-    try:
-        with Reactor() as reactor:
-            console = start(reactor)
+    with Reactor() as reactor:
+        console = start(reactor)
+        try:
             reactor.run()
-            status = console.status
-    except KeyboardInterrupt:
-        pass
-    sys.exit(status)
+        except KeyboardInterrupt:
+            if console.typing:
+                say("")  # the shell's prompt would stand right behind ^C
+            console.finish(130)
+    sys.exit(console.status)
