@@ -67,13 +67,14 @@ class Sender(BulkSender):
         super().connection_made(transport)
 
     def _count(self, event: Any) -> None:
-        self._counts[event.kind] += 1
+        if event.facts.get("call", "send") == "send":  # recv meets EAGAIN too, which is not our subject
+            self._counts[event.kind] += 1
 
     def _show(self, sender: BulkSender) -> None:
         left = self.remaining
         if on_terminal():
             progress(self.total - left, self.total)
-        elif self.paused and left <= self._shown - self.total // 10:
+        elif self._counts["blocked"] and left <= self._shown - self.total // 10:
             self._shown = left
             say(f"Blocking with {left} remaining")
 
@@ -81,8 +82,9 @@ class Sender(BulkSender):
         counts = self._counts
         if on_terminal():
             say("")
-        say(f"{self.written - self._transport.get_write_buffer_size()} bytes sent: {counts['partly sent']} partial sends, "
-            f"{counts['blocked']} times EAGAIN, {self.pauses} pauses")
+        sent = self.written - self._transport.get_write_buffer_size()
+        say(f"{sent} bytes sent: {counts['partly sent']} partial sends, {counts['blocked']} times EAGAIN, "
+            f"{self.pauses} pauses")
         if self.verified:
             say(f"The receiver has {self.verdict}: correct")
             self._console.finish(0)
@@ -97,8 +99,8 @@ def start(reactor: Reactor) -> Console:
     parser.add_argument("--sndbuf", type=int, default=SNDBUF, metavar="N", help="send buffer (%(default)s)")
     parser.add_argument("--bytes", type=int, default=TOTAL, metavar="N", help="bytes to send (%(default)s)")
     options = parser.parse_args()
-    if options.sndbuf < 1 or options.bytes < 1:
-        parser.error("--sndbuf and --bytes need a number above 0")
+    if not 0 < options.sndbuf < 2**30 or options.bytes < 1:
+        parser.error("--sndbuf and --bytes need a number above 0, and --sndbuf one below 1073741824")
     console = Console(reactor)
     connect(console, options, lambda: Sender(console, options.bytes, options.sndbuf))
     return console

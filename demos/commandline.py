@@ -171,6 +171,7 @@ def prepare(reactor: Reactor, name: str, trace: bool) -> None:
             reactor.shut_down()
 
     for signum in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signum, signal.SIG_IGN)  # what the closing reactor restores: the end shall not be interrupted
         reactor.add_signal_handler(signum, hear, signum)
     if trace:
         reactor.observer = lambda event: say(str(event), sys.stderr)

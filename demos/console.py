@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import socket
 import sys
 import threading
 from typing import Any, Callable, NoReturn, Optional
@@ -96,7 +97,8 @@ class Console:
 
     def failed(self, exc: BaseException) -> None:
         """The server is not there."""
-        self.finish(1, f"{getattr(exc, 'strerror', None) or exc}: is the server running?")
+        nobody = isinstance(exc, (ConnectionRefusedError, FileNotFoundError))
+        self.finish(1, f"{getattr(exc, 'strerror', None) or exc}{': is the server running?' if nobody else ''}")
 
 
 def arguments(description: str, default_port: Optional[int]) -> argparse.ArgumentParser:
@@ -112,6 +114,8 @@ def arguments(description: str, default_port: Optional[int]) -> argparse.Argumen
 
 def connect(console: Console, options: argparse.Namespace, factory: Callable[[], Any]) -> None:
     """Connect as the options say; the program ends with status 1 where nobody answers."""
+    if options.unix and not hasattr(socket, "AF_UNIX"):
+        return console.finish(1, "this system has no Unix sockets")
     console.reactor.connect(factory, options.host, options.port or 0, unix=options.unix, timeout=options.timeout,
                             on_error=console.failed)
 
@@ -119,12 +123,12 @@ def connect(console: Console, options: argparse.Namespace, factory: Callable[[],
 def run(start: Callable[[Reactor], Console]) -> NoReturn:
     """Run the client that `start` begins, and exit with its status; 130 after Ctrl-C."""
     keep_standard_streams()
-    status: Optional[int] = 130
-    try:
-        with Reactor() as reactor:
-            console = start(reactor)
+    with Reactor() as reactor:
+        console = start(reactor)
+        try:
             reactor.run()
-            status = console.status
-    except KeyboardInterrupt:
-        pass
-    sys.exit(status)
+        except KeyboardInterrupt:
+            if console.typing:
+                say("")  # the shell's prompt would stand right behind ^C
+            console.finish(130)
+    sys.exit(console.status)
