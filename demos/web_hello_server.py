@@ -6,16 +6,15 @@
 """
 from __future__ import annotations
 
-import argparse
-import signal
-import sys
+from argparse import ArgumentParser, Namespace
 from datetime import datetime
-from typing import Callable, Optional, Sequence
 from urllib.parse import parse_qsl
 
 from protocols.http.message import Application, Request, Response, text_response
 from protocols.http.server import HttpServer
 from reactor import Reactor
+
+from .commandline import Factory, Server
 
 HTML = (("Content-Type", "text/html; charset=utf-8"),)
 FORM = b"""<!DOCTYPE html><html lang="en"><meta name="viewport" content="width=device-width"><title>A form</title>
@@ -42,36 +41,18 @@ def plain(text: str) -> Application:
     return lambda request: answer if request.method in ("GET", "HEAD") else refusal
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What this server has beyond the shared command line."""
+def arguments(parser: ArgumentParser) -> None:
+    """What it answers."""
     parser.add_argument("--plain", metavar="TEXT", help="answer every GET with TEXT and a newline")
 
 
-def make_factory(reactor: Reactor, options: argparse.Namespace) -> Callable[[], HttpServer]:
+def make(reactor: Reactor, options: Namespace) -> Factory:
     """What makes a protocol object for each connection."""
     application = hello if options.plain is None else plain(options.plain)
     return lambda: HttpServer(application, call_later=reactor.call_later, time=reactor.time)
 
 
-def main(arguments: Optional[Sequence[str]] = None) -> int:
-    """The program; returns its exit status."""
-    parser = argparse.ArgumentParser(prog="web_hello_server", description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1: this machine only)")
-    parser.add_argument("--port", type=int, default=8081, help="port to listen on (8081); 0 lets the kernel choose")
-    add_arguments(parser)
-    options = parser.parse_args(arguments)
-    with Reactor() as reactor:
-        try:
-            listener = reactor.listen(make_factory(reactor, options), options.host, options.port)
-        except (OSError, OverflowError) as exc:
-            print(f"web_hello_server: {exc}", file=sys.stderr)
-            return 2
-        for signum in (signal.SIGINT, signal.SIGTERM):
-            reactor.add_signal_handler(signum, reactor.shut_down)
-        print(f"web_hello listening on {listener.addresses[0]}", flush=True)
-        reactor.run()
-    return 0
-
+SERVER = Server("web_hello", 8081, "curl -i http://{host}:{port}/", make, arguments)
 
 if __name__ == "__main__":
-    sys.exit(main())
+    SERVER.main()
