@@ -169,7 +169,8 @@ class AllServers(unittest.TestCase):
                 self.assertIn("echo: port 10000 is taken, here is a free one instead", lines)
                 self.assertNotEqual(everyone.ports["echo"], 10000)
                 self.assertEqual(set(everyone.ports), {"echo", "uppercase", "uppercase-udp", "hello", "blackjack",
-                                                       "address_book", "clock", "bulk_receiver"})
+                                                       "address_book", "clock", "bulk_receiver", "http", "web_hello",
+                                                       "index"})
                 table = [line for line in lines if "python3 -m demos.echo_client" in line]
                 self.assertIn(f"127.0.0.1:{everyone.ports['echo']}", table[0])
                 self.assertEqual(everyone.end()[:2], (0, "demos stops: SIGINT\n"))

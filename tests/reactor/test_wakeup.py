@@ -290,7 +290,7 @@ class TestProcesses(Case):
             self.assertEqual("asleep\n", process.stdout.readline())
             process.send_signal(signum)
             try:
-                out, err = process.communicate(timeout=5)
+                out, err = process.communicate(timeout=20)
             except subprocess.TimeoutExpired:
                 process.kill()
                 raise
