@@ -124,7 +124,7 @@ def _turn(facts: Dict[str, Any]) -> str:
 
 def _ready(facts: Dict[str, Any]) -> str:
     readable, writable = facts["readable"], facts["writable"]
-    return (f',"readable":{compact(readable)},"writable":{compact(writable) if writable else "[]"}'
+    return (f',"readable":[{",".join(map(quoted, readable))}],"writable":[{",".join(map(quoted, writable))}]'
             f',"slept":{facts["slept"]:.6f}')
 
 

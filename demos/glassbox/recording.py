@@ -76,16 +76,18 @@ class Recording:
 
 def escaped(data: Any) -> Optional[str]:
     """The first bytes as text, as `head` of the grammar; None for a part of a file."""
-    if not isinstance(data, (bytes, memoryview)):
-        return None
-    return repr(bytes(data[:SHOWN]))[2:-1]
+    if isinstance(data, bytes):
+        return repr(data[:SHOWN])[2:-1]
+    return repr(bytes(data[:SHOWN]))[2:-1] if isinstance(data, memoryview) else None
 
 
 def head_of(event: Event) -> Optional[str]:
     """The first bytes of an event, live or recorded, escaped as in a Python literal; None where nobody knows them."""
     facts = event.facts
-    head: Optional[str] = facts["head"] if "head" in facts else escaped(facts.get("data"))
-    return head
+    if "head" in facts:
+        head: Optional[str] = facts["head"]
+        return head
+    return escaped(facts.get("data"))
 
 
 def open_recording(path: str) -> Recording:

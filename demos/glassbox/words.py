@@ -29,9 +29,10 @@ _SENTENCES.update({
 def who(event: Event) -> str:
     """Whom an event is about, in a word."""
     facts = event.facts
-    if "who" in facts:
-        return str(facts["who"])
-    return called(facts["callback"])[0] if "callback" in facts else LOOP
+    name: Optional[str] = facts.get("who")
+    if name is None:
+        name = called(facts["callback"])[0] if "callback" in facts else LOOP
+    return name
 
 
 def what(event: Event) -> str:
@@ -121,17 +122,28 @@ def _callback(event: Event) -> Dict[str, Any]:
     return dict(event.facts, callback=called(event.facts["callback"])[1])
 
 
-def _bytes(event: Event) -> Dict[str, Any]:
+def _received(event: Event) -> Dict[str, Any]:
+    size = event.facts["size"]
+    return {"size": size, "head": _head(event, size)}
+
+
+def _sent(event: Event) -> Dict[str, Any]:
     facts = event.facts
+    return {"taken": facts["taken"], "head": _head(event, facts["offered"])}
+
+
+def _datagram(event: Event) -> Dict[str, Any]:
+    peer = event.facts["peer"]
+    return dict(_received(event), peer=":".join(map(str, peer[:2])) if peer else "its peer")
+
+
+def _head(event: Event, size: int) -> str:
     head = head_of(event)
-    size = facts["size"] if "size" in facts else facts["offered"]
-    shown = "of a file" if head is None else f"'{head}'" + (" ..." if size > SHOWN else "")
-    peer = facts.get("peer")
-    return dict(facts, head=shown, peer=":".join(map(str, peer[:2])) if peer else "its peer")
+    return "of a file" if head is None else f"'{head}' ..." if size > SHOWN else f"'{head}'"
 
 
 _MORE: Dict[str, Callable[[Event], Dict[str, Any]]] = {
-    "turn": _turn, "ready": _ready, "received": _bytes, "sent": _bytes,
-    "datagram received": _bytes, "datagram sent": _bytes,
+    "turn": _turn, "ready": _ready, "received": _received, "sent": _sent,
+    "datagram received": _datagram, "datagram sent": _datagram,
     "ran": _callback, "raised": _callback,
     "timer set": _callback, "timer fired": _callback, "timer cancelled": _callback}
