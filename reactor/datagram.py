@@ -41,9 +41,10 @@ class DatagramTransport(SocketEndpoint):
                 data, addr = self.sock.recvfrom(LARGEST)
             except OSError as exc:
                 if exc.errno not in NOT_NOW:
+                    self.tell("error", call="recvfrom", errno=exc.errno, why=str(exc))
                     self._protocol.error_received(exc)
                 return
-            self.tell("received", size=len(data), data=data)
+            self.tell("datagram received", size=len(data), data=data, peer=addr)
             self._protocol.datagram_received(data, addr)
 
     # What the network refuses is told to error_received() from the loop; after close() it is ignored.
@@ -56,10 +57,11 @@ class DatagramTransport(SocketEndpoint):
             return
         if self._queued + len(data) > MOST_QUEUED or len(self._queue) == MOST_DATAGRAMS:
             self.dropped += 1
-            self.tell("dropped", size=len(data))
+            self.tell("dropped", size=len(data), why="too many are queued")
         else:
             self._queue.append((data, addr))
             self._queued += len(data)
+            self.tell("datagram queued", size=len(data), depth=self._queued)
             self._watch_writing()
 
     def _offer(self, data: bytes, addr: Any) -> bool:
@@ -68,10 +70,12 @@ class DatagramTransport(SocketEndpoint):
                 self.sock.send(data)
             else:
                 self.sock.sendto(data, addr)
-            self.tell("sent", offered=len(data), taken=len(data), data=data)
+            self.tell("datagram sent", size=len(data), data=data, peer=addr)
         except OSError as exc:
             if exc.errno in NOT_NOW:
+                self.tell("blocked", call="sendto")
                 return False
+            self.tell("error", call="sendto", errno=exc.errno, why=str(exc))
             self.loop.call_soon(self._report, exc)
         return True
 
@@ -94,6 +98,8 @@ class DatagramTransport(SocketEndpoint):
 
     def close(self) -> None:
         """Receive no more, send what is queued, then connection_lost(None), once.  Twice is once."""
+        if not self._closing:
+            self.tell("closing", depth=self._queued)
         self._closing = True
         self._unwatch()
         if not self._queue:

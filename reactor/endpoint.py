@@ -138,6 +138,7 @@ class SocketEndpoint(Endpoint):
     def fail(self, exc: Optional[BaseException]) -> None:
         """End at once: what is queued is lost, and connection_lost(exc) follows, once."""
         if not self._lost:
+            self.tell("lost", why=reason(exc))
             self._let_go()
             self.loop.call_soon(self._end, exc)
 
@@ -152,7 +153,7 @@ class SocketEndpoint(Endpoint):
         try:
             connection_lost(exc)
         finally:
-            self.tell("closed", why="by us" if exc is None else str(exc) or repr(exc))
+            self.tell("closed", why=reason(exc))
             self.sock.close()
             self.loop.forget(self)
 
@@ -163,6 +164,11 @@ class SocketEndpoint(Endpoint):
                     "peername": self.sock.getpeername}.get(name, lambda: default)()
         except OSError:
             return default
+
+
+def reason(exc: Optional[BaseException]) -> str:
+    """Why something ended, in words; None is an end that we wanted."""
+    return "by us" if exc is None else str(exc) or repr(exc)
 
 
 def owner_of(callback: Any) -> Any:

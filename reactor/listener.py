@@ -93,7 +93,7 @@ class Listener(Endpoint):
             if not self._watchers:
                 return
             if self.connections == self._most or self._is_full(sock):
-                return self._rest()
+                return self._rest("its limit" if self.connections == self._most else "select can hold few more")
             try:
                 client, peer = sock.accept()
             except OSError as exc:
@@ -101,7 +101,7 @@ class Listener(Endpoint):
                     continue
                 if exc.errno in EXHAUSTED or exc.errno not in NOT_NOW:
                     self._complain(f"accept said: {exc}")
-                    self._rest()
+                    self._rest(str(exc))
                     self._timer = self.loop.call_later(PAUSE, self._resume)
                 return
             self._welcome(client, peer)
@@ -121,7 +121,7 @@ class Listener(Endpoint):
         self.connections += 1
         transport = StreamTransport(self.loop, client, protocol, peer, self._left)
         if self.loop.observer is not None:
-            self.tell("accepted", connection=transport.name, peer=shown(peer))
+            self.tell("accepted", connection=transport.name, peer=shown(peer), fd=client.fileno())
         self.loop.call_now(transport.begin)
         if place >= CEILING:
             self.loop.crowded = len(self.loop.endpoints)
@@ -148,11 +148,11 @@ class Listener(Endpoint):
             self._complained = now
             log.warning("%r: %s; new clients wait in the backlog", self, why)
 
-    def _rest(self) -> None:
+    def _rest(self, why: str) -> None:
         # Until the next connection, anybody's, has ended.
         self._unwatch()
         self.loop.waiting.add(self._resume)
-        self.tell("full", connections=self.connections)
+        self.tell("full", connections=self.connections, why=why)
 
     def _unwatch(self) -> None:
         for watcher in self._watchers:
@@ -168,6 +168,8 @@ class Listener(Endpoint):
 
     def close(self) -> None:
         """Listen no more, at once; accepted connections live on.  Twice is once."""
+        if self._sockets:
+            self.tell("closed", why="by us")
         self._unwatch()
         self._stop_timer()
         for sock in self._sockets:

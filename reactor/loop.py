@@ -93,7 +93,7 @@ class EventLoop:
             timeout = self._timeout(patience)
         if self.observer is not None:
             run = self._run_observed
-            self._tell_what_is_asked(timeout)
+            self._tell_what_is_asked(timeout, patience)
             began = self.time()
         try:
             if len(readers) < MANY:
@@ -110,7 +110,8 @@ class EventLoop:
         if writable or failed:
             ready += [writers[fd] for fd in dict.fromkeys((*writable, *failed))]
         if self.observer is not None:
-            self.tell("ready", ready=[self._named(watcher)[0] for watcher in ready], slept=self.time() - began)
+            names, count = [self._named(watcher)[0] for watcher in ready], len(readable)
+            self.tell("ready", readable=names[:count], writable=names[count:], slept=self.time() - began)
         last = self._timers.last
         if self._soon:
             run(self._take_soon())
@@ -170,7 +171,7 @@ class EventLoop:
             if callback is not None:
                 name, start = describe(callback), self.time()
                 if isinstance(handle, Timer):
-                    self.tell("timer fired", callback=name)
+                    self.tell("timer fired", callback=name, due=handle.when(), late=start - handle.when())
                 self._run((handle,))
                 self.tell("ran", callback=name, milliseconds=(self.time() - start) * 1000)
 
@@ -244,8 +245,8 @@ class EventLoop:
         timer = self._timers.add(when, partial(callback, *args) if args else callback)
         if self.observer is not None:
             name = describe(callback)
-            timer.on_cancel = partial(self.tell, "timer cancelled", callback=name)
-            self.tell("timer set", callback=name, delay=when - self.time())
+            timer.on_cancel = partial(self.tell, "timer cancelled", callback=name, due=when)
+            self.tell("timer set", callback=name, due=when, delay=when - self.time())
         return timer
 
     def _check(self) -> None:
@@ -318,11 +319,12 @@ class EventLoop:
             self.observer = None
             log.exception("the observer raised, and is not called any more")
 
-    def _tell_what_is_asked(self, timeout: Optional[float]) -> None:
+    def _tell_what_is_asked(self, timeout: Optional[float], patience: Optional[float]) -> None:
         if self._told[0] is not self.asked or self.asked is None:
             self._told = self.asked or self._ask(), [self._named(watcher) for watcher in self._readers.values()]
         timer = self._timers.first()
-        why = ("callbacks wait" if self._soon else "nothing is due" if timer is None else
+        why = ("callbacks wait" if self._soon else "as turn() was asked" if timeout == patience is not None else
+               "nothing is due" if timer is None else
                f"next timer: {describe(timer.callback)}")
         writing = [self._named(watcher, True) for watcher in self._writers.values()]
         self.tell("turn", reading=self._told[1], writing=writing, timeout=timeout, why=why)

@@ -95,6 +95,7 @@ class Reactor(EventLoop):
         except BaseException:
             sock.close()
             raise
+        transport.tell("opened", address=shown(sock.getsockname()))
         self.call_soon(transport.begin)
         return transport, protocol
 

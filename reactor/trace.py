@@ -15,20 +15,23 @@ from typing import Any, Dict, NamedTuple
 SENTENCES = {
     # The turn: whom select is asked about and why, what it answers, what is run because of it.
     "turn": "turn {turn}: select waits {patience} for {reading}{writing}",
-    "ready": "ready after {slept:.3f} s: {ready}",
+    "ready": "ready after {slept:.3f} s: {readable}{writable}",
     "quick look": "a quick look at the {busy} busy ones of {all}",
     "ran": "ran {callback} in {milliseconds:.3f} ms",
     "raised": "{callback} raised {error}",
     # Coming and going.
     "listening": "{who} listens on {address}",
     "accepted": "{who} accepted {connection} from {peer}",
-    "full": "{who} has {connections} connections and accepts no more until one ends",
+    "full": "{who} has {connections} connections and accepts no more until one ends: {why}",
     "connecting": "{who} connects to {address}",
     "connected": "{who} is connected to {where} and goes on as {connection}",
     "failed": "{who} could not connect: {why}",
     "adopted": "{who} was adopted",
+    "opened": "{who} sends and receives datagrams as {address}",
+    "half-closing": "{who} half-closes after {depth:,} bytes still to be sent",
     "half-closed": "{who} half-closed: we send no more",
     "closing": "{who} closing: {depth:,} bytes still to be sent",
+    "lost": "{who} ends at once: {why}",
     "closed": "{who} closed: {why}",
     # Bytes.  "blocked" is EAGAIN: an answer, not an error.
     "received": "{who} recv: {size:,} bytes {head}",
@@ -36,8 +39,12 @@ SENTENCES = {
     "sent": "{who} send: the kernel took all {taken:,} bytes {head}",
     "partly sent": "{who} send: offered {offered:,}, the kernel took {taken:,}, {left:,} still ours",
     "blocked": "{who} {call}: not now (EAGAIN)",
+    "error": "{who} {call}: {why}",
     "queued": "{who} queued {size:,} bytes, {depth:,} in all",
-    "dropped": "{who} drops a datagram of {size:,} bytes: too many are queued",
+    "dropped": "{who} drops {size:,} bytes: {why}",
+    "datagram received": "{who} recvfrom: {size:,} bytes from {peer} {head}",
+    "datagram sent": "{who} sendto: {size:,} bytes to {peer} {head}",
+    "datagram queued": "{who} queued a datagram of {size:,} bytes, {depth:,} bytes in all",
     # Flow control.
     "reading paused": "{who} paused reading",
     "reading resumed": "{who} resumed reading",
@@ -45,7 +52,7 @@ SENTENCES = {
     "writing resumed": "{who} has {depth:,} bytes queued, at most the low-water mark: its protocol resumes writing",
     # Time.
     "timer set": "timer set: {callback} in {delay:.3f} s",
-    "timer fired": "timer fired: {callback}",
+    "timer fired": "timer fired: {callback}, {late:.3f} s late",
     "timer cancelled": "timer cancelled: {callback}",
 }
 
@@ -80,8 +87,12 @@ class _Words(Dict[str, Any]):
 
     def __getitem__(self, name: str) -> Any:
         fact = super().__getitem__(name)
-        if name == "ready":
+        if name == "readable":
             return ", ".join(fact) or "nobody"
+        if name == "writable":
+            return "; to write: " + ", ".join(fact) if fact else ""
+        if name == "peer" and not isinstance(fact, str):
+            return ":".join(map(str, fact[:2])) if fact else "its peer"
         if name == "reading":
             return ", ".join(f"{who} ({why})" for who, why in fact) or "nobody"
         if name == "writing":

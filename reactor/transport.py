@@ -88,6 +88,7 @@ class StreamTransport(SocketEndpoint):
             data = self.sock.recv(self._appetite)
         except OSError as exc:
             if exc.errno not in NOT_NOW:
+                self.tell("error", call="recv", errno=exc.errno, why=str(exc))
                 self.fail(exc)
             else:
                 self.tell("blocked", call="recv")
@@ -137,7 +138,7 @@ class StreamTransport(SocketEndpoint):
         if self._eof_out:
             raise RuntimeError("write() after write_eof()")
         if self._closing:
-            self.dropped += len(data)
+            self._drop(len(data))
         elif not data:
             return
         elif self._queue is not None:
@@ -156,9 +157,13 @@ class StreamTransport(SocketEndpoint):
         if self._eof_out:
             raise RuntimeError("write_file() after write_eof()")
         if self._closing:
-            self.dropped += count
+            self._drop(count)
         elif count:
             self._enqueue(FileSlice(file.fileno(), offset, count))
+
+    def _drop(self, count: int) -> None:
+        self.dropped += count
+        self.tell("dropped", size=count, why="written after close()")
 
     def _offer(self, data: Chunk) -> int:
         # The only place that sends.  Answers how many bytes are no longer ours.
@@ -169,6 +174,7 @@ class StreamTransport(SocketEndpoint):
                 taken = self.sock.send(data if len(data) <= MOST_OFFERED else memoryview(data)[:MOST_OFFERED])
         except OSError as exc:
             if exc.errno not in NOT_NOW:
+                self.tell("error", call="send", errno=exc.errno, why=str(exc))
                 self.fail(exc)
                 return len(data)  # lost with the connection, so nothing of it is left to queue
             taken = 0
@@ -248,6 +254,8 @@ class StreamTransport(SocketEndpoint):
             self._eof_out = True
             if self._queue is None:
                 self._shutdown()
+            else:
+                self.tell("half-closing", depth=self._queue.size)
 
     def _shutdown(self) -> None:
         if self._shut:
