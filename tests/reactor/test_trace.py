@@ -25,7 +25,7 @@ class TestSentences(unittest.TestCase):
         return str(Event(1.0, 7, kind, facts))
 
     def test_each_sentence_can_be_said(self):
-        lists = {"ready": ["#1"], "reading": [("#1", "connected")], "writing": [], "data": b"data", "timeout": None,
+        lists = {"readable": ["#1"], "writable": ["#2"], "peer": ("192.0.2.1", 7), "reading": [("#1", "connected")], "writing": [], "data": b"data", "timeout": None,
                  "why": "nothing is due"}
         for kind, sentence in SENTENCES.items():
             with self.subTest(kind=kind):
@@ -33,8 +33,9 @@ class TestSentences(unittest.TestCase):
                 self.assertNotIn("{", said)
 
     def test_lists_in_words(self):
-        self.assertEqual("ready after 0.500 s: nobody", self.said("ready", slept=0.5, ready=[]))
-        self.assertEqual("ready after 0.000 s: #1, #2", self.said("ready", slept=0, ready=["#1", "#2"]))
+        self.assertEqual("ready after 0.500 s: nobody", self.said("ready", slept=0.5, readable=[], writable=[]))
+        self.assertEqual("ready after 0.000 s: #1, #2; to write: #3",
+                         self.said("ready", slept=0, readable=["#1", "#2"], writable=["#3"]))
         turn = dict(timeout=None, why="nothing is due")
         self.assertEqual("turn 7: select waits for ever for nobody", self.said("turn", reading=[], writing=[], **turn))
         self.assertEqual("turn 7: select waits for ever for #1 (the listener), #5 (connected); to write: #5 (busy)",
@@ -82,7 +83,7 @@ class TestTelling(TraceCase):
                           "#1 send: the kernel took all 6 bytes 'hello\\n'", "#1 closing: 0 bytes still to be sent",
                           "#1 recv: not now (EAGAIN)", "#1 closed: by us"],
                          self.told("adopted", "received", "sent", "closing", "blocked", "closed"))
-        self.assertEqual([[], ["#1"], []], [event.facts["ready"] for event in self.events if event.kind == "ready"])
+        self.assertEqual([[], ["#1"], []], [event.facts["readable"] for event in self.events if event.kind == "ready"])
 
     def test_why_a_socket_is_in_the_list(self):
         """The reason stands beside the name: what waits is counted."""
@@ -102,7 +103,7 @@ class TestTelling(TraceCase):
         self.reactor.turn(0)
         unwatch(self.reactor, ours)
         self.assertIn(f"to write: fd {ours.fileno()} (int)", self.told("turn")[0])
-        self.assertEqual([f"ready after 0.000 s: fd {ours.fileno()}"], self.told("ready"))
+        self.assertEqual([f"ready after 0.000 s: nobody; to write: fd {ours.fileno()}"], self.told("ready"))
 
     def test_timers_are_told(self):
         self.observe()
@@ -110,7 +111,7 @@ class TestTelling(TraceCase):
         self.reactor.call_later(1, int).cancel()
         self.reactor.turn()
         self.assertEqual(["timer set: int in 5.000 s", "timer set: int in 1.000 s", "timer cancelled: int",
-                          "timer fired: int"], self.told("timer set", "timer cancelled", "timer fired"))
+                          "timer fired: int, 0.000 s late"], self.told("timer set", "timer cancelled", "timer fired"))
 
     def test_a_slow_callback_is_named_with_its_time(self):
         """Edge case 33: whoever wants a warning reads it from the event; the loop itself has no threshold."""
@@ -164,6 +165,8 @@ class TestTelling(TraceCase):
         self.reactor.call_later(0, int)
         self.reactor.call_later(1, int).cancel()
         self.failed()
+        self.datagrams()
+        self.half_closing()
         ours, _ = self.pair()
         self.reactor.adopt(Recorder, ours)[0].close()
         self.reactor.call_now(lambda: client.transport.fail(None))
@@ -191,6 +194,26 @@ class TestTelling(TraceCase):
             sock.bind(("127.0.0.1", 0))
             self.reactor.connect(Recorder, *sock.getsockname(), on_error=lambda exc: None)
             run_turns(self.reactor, lambda: self.told("failed"))
+
+    def datagrams(self):
+        receiver, _ = self.reactor.open_datagram(Recorder, local=("127.0.0.1", 0))
+        sender, _ = self.reactor.open_datagram(Recorder, remote=receiver.get_extra_info("sockname"))
+        run_turns(self.reactor)
+        sender.sendto(b"hello")
+        run_turns(self.reactor, lambda: self.told("datagram received"))
+        gone = ScriptedSocket(ConnectionResetError(errno.ECONNRESET, "gone"))
+        scripted = StreamTransport(self.reactor, gone, Recorder())
+        scripted.write(b"x")
+        for transport in receiver, sender:
+            transport.close()
+        run_turns(self.reactor)
+
+    def half_closing(self):
+        scripted = StreamTransport(self.reactor, ScriptedSocket(BlockingIOError(errno.EAGAIN, "full")), Recorder())
+        scripted.write(b"x")
+        scripted.write_eof()
+        scripted.abort()
+        run_turns(self.reactor)
 
     def blocked_and_dropped(self):
         scripted = StreamTransport(self.reactor, ScriptedSocket(BlockingIOError(errno.EAGAIN, "full")), Recorder())
