@@ -83,8 +83,8 @@ def main() -> None:
                             "UDP" if "--udp" in arguments else "TCP"))
         warn_if_public(given.host)
         say("")
-        table = [("PROTOCOL", "ADDRESS", "TALK TO IT FROM ANOTHER TERMINAL"), *((row.name, row.address, row.commands[0])
-                                                                              for row in rows)]
+        table = [("PROTOCOL", "ADDRESS", "TALK TO IT FROM ANOTHER TERMINAL")]
+        table += [(row.name, row.address, row.commands[0]) for row in rows]
         widths = [max(len(line[column]) for line in table) for column in range(2)]
         for line in table:
             say(f"{line[0]:{widths[0]}}  {line[1]:{widths[1]}}  {line[2]}")

@@ -205,6 +205,8 @@ class AsAProgram(SiteCase):
         self.assertEqual(process.stderr.read(), "")
 
     def test_what_cannot_be_served_is_one_line_and_status_2(self):
+        for signum in signal.SIGINT, signal.SIGTERM:  # a program that ends leaves them ignored
+            self.addCleanup(signal.signal, signum, signal.getsignal(signum))
         with socket.create_server(("127.0.0.1", 0)) as taken:
             port = str(taken.getsockname()[1])
             for arguments in (("--directory", self.site + "/missing"), ("--port", port, "--directory", self.site),

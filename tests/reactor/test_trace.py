@@ -25,7 +25,8 @@ class TestSentences(unittest.TestCase):
         return str(Event(1.0, 7, kind, facts))
 
     def test_each_sentence_can_be_said(self):
-        lists = {"readable": ["#1"], "writable": ["#2"], "peer": ("192.0.2.1", 7), "reading": [("#1", "connected")], "writing": [], "data": b"data", "timeout": None,
+        lists = {"readable": ["#1"], "writable": ["#2"], "peer": ("192.0.2.1", 7),
+                 "reading": [("#1", "connected")], "writing": [], "data": b"data", "timeout": None,
                  "why": "nothing is due"}
         for kind, sentence in SENTENCES.items():
             with self.subTest(kind=kind):
