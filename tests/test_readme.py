@@ -59,6 +59,7 @@ class ReadmeTest(unittest.TestCase):
             exec(serve.replace("10001", "0"), names)
             stack.callback(reactors[0].close)
         exec(test, names)
+        names["peer"].close()
 
     def test_every_command_exists(self):
         commands = set(re.findall(r"python3 -m (demos(?:\.\w+)*)", self.text))
