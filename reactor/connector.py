@@ -13,10 +13,10 @@ import os
 import socket
 from typing import Any, Callable, List, Optional
 
-from .endpoint import Endpoint
+from .endpoint import Endpoint, Watcher
 from .errors import CONNECTING
-from .listener import shown
-from .loop import EventLoop, Watcher, log
+from .listener import no_delay, shown
+from .loop import EventLoop, log
 from .transport import StreamTransport
 
 
@@ -33,8 +33,12 @@ class Connector(Endpoint):
         self._writer: Optional[Watcher] = None
         self._addresses: List[Any] = []
         self._done = False
-        late = TimeoutError(f"no connection to {where} within {timeout:g} seconds")
-        self._timer = loop.call_later(timeout, self.fail, late)
+        try:
+            late = TimeoutError(f"no connection to {where} within {timeout} seconds")
+            self._timer = loop.call_later(timeout, self.fail, late)
+        except BaseException:
+            loop.forget(self)
+            raise
 
     def __repr__(self) -> str:
         return f"<Connector {self.name} to {self._where}>"
@@ -80,15 +84,10 @@ class Connector(Endpoint):
         return OSError(code, f"cannot connect to {shown(address)}: {os.strerror(code)}")
 
     def _succeed(self, sock: socket.socket) -> None:
+        no_delay(sock)
+        protocol = self._factory()
         self._sock = None  # the transport's from here on
         self._leave()
-        try:
-            if sock.family in (socket.AF_INET, socket.AF_INET6):
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            protocol = self._factory()
-        except BaseException:
-            sock.close()
-            raise
         transport = StreamTransport(self.loop, sock, protocol)
         self.tell("connected", connection=transport.name, where=self._where)
         self.loop.call_now(transport.begin)

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import socket
 from collections import deque
-from typing import Any, Deque, Tuple
+from typing import Any, Deque, Optional, Tuple
 
 from .endpoint import SocketEndpoint
 from .errors import NOT_NOW
 from .loop import EventLoop
 
 LARGEST = 65536  # no datagram is larger, so none is ever cut
-MOST_QUEUED = 256 * 1024
+MOST_QUEUED, MOST_DATAGRAMS = 256 * 1024, 1024  # bytes, and how many: empty ones take memory too
 BATCH = 16  # datagrams a turn, so that a flood leaves time for the others
 
 
@@ -55,7 +55,7 @@ class DatagramTransport(SocketEndpoint):
         data = bytes(data)
         if self._closing or not self._queue and self._offer(data, addr):
             return
-        if self._queued + len(data) > MOST_QUEUED:
+        if self._queued + len(data) > MOST_QUEUED or len(self._queue) == MOST_DATAGRAMS:
             self.dropped += 1
             self.tell("dropped", size=len(data), why="too many are queued")
         else:
@@ -90,6 +90,11 @@ class DatagramTransport(SocketEndpoint):
             self._unwatch_writing()
             if self._closing:
                 self.fail(None)
+
+    def fail(self, exc: Optional[BaseException]) -> None:
+        """End at once; but an exception that the protocol raised for one peer ends nothing for the others."""
+        if exc is None:
+            super().fail(None)
 
     def close(self) -> None:
         """Receive no more, send what is queued, then connection_lost(None), once.  Twice is once."""

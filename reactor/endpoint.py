@@ -1,4 +1,4 @@
-"""What a loop drives: an Endpoint, and the kind of it that has one socket and one protocol.
+"""What a loop drives: Watchers, whom select is asked about, and Endpoints, who ask.
 
 An endpoint is known to its loop from birth until forget(), so that close() of the loop can end it,
 and by one number (#5) for its whole life, which a descriptor number is not.
@@ -16,10 +16,33 @@ from __future__ import annotations
 
 import socket
 from functools import partial
-from typing import TYPE_CHECKING, Any, Callable, Optional
+from typing import TYPE_CHECKING, Any, Callable, Dict, Optional
+
+from .timers import Handle
 
 if TYPE_CHECKING:
-    from .loop import EventLoop, Watcher
+    from .loop import EventLoop
+
+
+class Watcher(Handle):
+    """One socket watched for one direction."""
+
+    __slots__ = ("fd", "_table", "_loop")
+
+    def __init__(self, fd: int, callback: Callable[[], object], table: Dict[int, Watcher], loop: EventLoop) -> None:
+        self.callback = callback
+        self.fd = fd
+        self._table = table
+        self._loop = loop
+        table[fd] = self
+        loop.asked = None
+
+    def cancel(self) -> None:
+        """Stop watching; not called any more, even if ready in this very turn."""
+        self.callback = None
+        if self._table.get(self.fd) is self:
+            del self._table[self.fd]
+            self._loop.asked = None
 
 
 class Endpoint:
@@ -164,4 +187,12 @@ def describe(callback: Any) -> str:
         return f"{owner.name} {callback.__name__.strip('_')}"
     transport = getattr(owner, "_transport", None)  # as our protocols call it
     of = f" of {transport.name}" if isinstance(transport, Endpoint) else ""
-    return getattr(callback, "__qualname__", repr(callback)) + of
+    return (getattr(callback, "__qualname__", None) or words(callback)) + of
+
+
+def words(thing: object) -> str:
+    """repr(), also of what cannot even do that."""
+    try:
+        return repr(thing)
+    except Exception:
+        return f"a {type(thing).__name__} that cannot be shown"

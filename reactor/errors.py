@@ -19,9 +19,9 @@ def _group(*names: str) -> FrozenSet[int]:
 # ENOBUFS is the kernel short of memory for this one send.
 NOT_NOW = _group("EAGAIN", "EWOULDBLOCK", "EINTR", "ENOBUFS")
 
-# connect() began, or is still going on (Windows says EINVAL when asked again).
-CONNECTING = _group("EINPROGRESS", "EALREADY", "EWOULDBLOCK", "EINTR") | frozenset(
-    getattr(errno, name) for name in ("WSAEINVAL",) if hasattr(errno, name))
+# connect() began, or is still going on; the last two are Windows' words for it.  (EAGAIN elsewhere
+# means that a Unix server's backlog is full: nothing began, and nothing would ever end.)
+CONNECTING = _group("EINPROGRESS", "EALREADY", "EINTR", "WSAEWOULDBLOCK", "WSAEINVAL")
 
 # The other end went away: this connection is over, nothing is wrong with us.
 PEER_GONE = _group("ECONNRESET", "EPIPE", "ESHUTDOWN", "ENOTCONN", "ECONNABORTED", "ECONNREFUSED",

@@ -21,9 +21,9 @@ import socket
 import stat
 from typing import Any, Callable, List, Optional
 
-from .endpoint import Endpoint
+from .endpoint import Endpoint, Watcher
 from .errors import CLIENT_LEFT, EXHAUSTED, NOT_HERE, NOT_NOW
-from .loop import WINDOWS, EventLoop, Watcher, log
+from .loop import WINDOWS, EventLoop, log
 from .transport import StreamTransport
 
 try:
@@ -32,6 +32,7 @@ try:
 except ImportError:
     DESCRIPTORS = 512
 
+AF_UNIX = getattr(socket, "AF_UNIX", None)  # not on Windows
 BACKLOG = 4096  # the kernel cuts it to what it can; a full backlog costs the client a second
 BATCH = 64  # accepts a turn, so that a storm of clients leaves time for those already served
 PAUSE = 1.0  # seconds until the next try when the machine is exhausted
@@ -55,6 +56,9 @@ class Listener(Endpoint):
         self._watchers: List[Watcher] = []
         self._timer: Any = None
         self._complained = -QUIET
+        # A Unix socket stays behind as a file; another server may have put its own there meanwhile.
+        self._path = sockets[0].getsockname() if sockets[0].family == AF_UNIX else None
+        self._inode = _identity(self._path) if self._path else None
         self._left = self._one_left  # one bound method for all the connections
         loop.working_set.urgent.update(sock.fileno() for sock in sockets)
         self._resume()
@@ -88,8 +92,8 @@ class Listener(Endpoint):
         for _ in range(BATCH):
             if not self._watchers:
                 return
-            if self.loop.crowded or self.connections == self._most:
-                return self._rest("select can hold few more" if self.loop.crowded else "its limit")
+            if self.connections == self._most or self._is_full(sock):
+                return self._rest("its limit" if self.connections == self._most else "select can hold few more")
             try:
                 client, peer = sock.accept()
             except OSError as exc:
@@ -116,11 +120,24 @@ class Listener(Endpoint):
             return
         self.connections += 1
         transport = StreamTransport(self.loop, client, protocol, peer, self._left)
-        self.tell("accepted", connection=transport.name, peer=shown(peer), fd=client.fileno())
+        if self.loop.observer is not None:
+            self.tell("accepted", connection=transport.name, peer=shown(peer), fd=client.fileno())
         self.loop.call_now(transport.begin)
         if place >= CEILING:
-            self.loop.crowded = True
+            self.loop.crowded = len(self.loop.endpoints)
             self._complain(f"select holds descriptors up to {LIMIT}, and {place} is in use")
+
+    def _is_full(self, sock: socket.socket) -> bool:
+        if len(self.loop.endpoints) < self.loop.crowded:
+            return False
+        if WINDOWS:
+            return True
+        try:
+            number = os.dup(sock.fileno())  # the lowest that is free: the next client's
+        except OSError:
+            return True
+        os.close(number)
+        return number >= CEILING
 
     def _one_left(self) -> None:
         self.connections -= 1
@@ -134,7 +151,7 @@ class Listener(Endpoint):
     def _rest(self, why: str) -> None:
         # Until the next connection, anybody's, has ended.
         self._unwatch()
-        self.loop.waiting.append(self._resume)
+        self.loop.waiting.add(self._resume)
         self.tell("full", connections=self.connections, why=why)
 
     def _unwatch(self) -> None:
@@ -156,12 +173,11 @@ class Listener(Endpoint):
         self._unwatch()
         self._stop_timer()
         for sock in self._sockets:
-            path = sock.getsockname() if sock.family == getattr(socket, "AF_UNIX", None) else None
             self.loop.working_set.urgent.discard(sock.fileno())
             sock.close()
-            if path:
-                _remove_socket(path)
         self._sockets = []
+        if self._path and self._inode and _identity(self._path) == self._inode:
+            os.unlink(self._path)
         self.loop.forget(self)
 
     def abort(self) -> None:
@@ -172,19 +188,28 @@ class Listener(Endpoint):
         """A factory raised, which cost its one client the connection: go on listening."""
 
 
+def addresses_of(host: Optional[str], port: int, flags: int = 0) -> List[Any]:
+    """What getaddrinfo says of a stream server; OSError also for what can be no host or port at all."""
+    if not 0 <= port <= 65535:
+        raise OSError(f"{port} is not a port: they go from 0 to 65535")
+    try:
+        return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=flags)
+    except UnicodeError:
+        raise OSError(f"{host!r} cannot be the name of a host") from None
+
+
 # Blocks where `host` is a name that must be looked up: a program does this once, before it serves.
 def bind(host: str, port: int) -> List[socket.socket]:
     """Listening sockets, all on one port, for every address of `host`; or an OSError that names the address."""
     sockets: List[socket.socket] = []
     problem: Optional[OSError] = None
-    found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    for family, kind, proto, _, address in dict.fromkeys(found):
+    for family, kind, proto, _, address in dict.fromkeys(addresses_of(host or None, port, socket.AI_PASSIVE)):
         if port == 0 and sockets:
             address = (address[0], sockets[0].getsockname()[1], *address[2:])
         try:
             sockets.append(_listening(socket.socket(family, kind, proto), address))
         except OSError as exc:
-            problem = OSError(exc.errno, f"cannot listen on {shown(address)}: {os.strerror(exc.errno or 0)}")
+            problem = OSError(exc.errno, f"cannot listen on {shown(address)}: {exc.strerror or exc}")
             if exc.errno not in NOT_HERE:
                 break
     if sockets and (problem is None or problem.errno in NOT_HERE):
@@ -201,7 +226,7 @@ def bind_unix(path: str) -> List[socket.socket]:
     try:
         return [_listening(socket.socket(socket.AF_UNIX), path)]
     except OSError as exc:
-        raise OSError(exc.errno, f"cannot listen on {path}: {os.strerror(exc.errno or 0)}") from None
+        raise OSError(exc.errno, f"cannot listen on {path}: {exc.strerror or exc}") from None
 
 
 def _is_left_over(path: str) -> bool:
@@ -212,9 +237,17 @@ def _is_left_over(path: str) -> bool:
                 probe.connect(path)
         except ConnectionRefusedError:
             return True
-        except OSError:
+        except (OSError, ValueError):
             pass  # nothing is there, or a server that is too busy to answer at once
     return False
+
+
+def _identity(path: Any) -> Any:
+    try:
+        status = os.stat(path)
+        return status.st_dev, status.st_ino
+    except (OSError, ValueError):
+        return None  # gone, or a name that stands in no folder
 
 
 def _listening(sock: socket.socket, address: Any) -> socket.socket:
@@ -223,9 +256,7 @@ def _listening(sock: socket.socket, address: Any) -> socket.socket:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if sock.family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        if sock.family in (socket.AF_INET, socket.AF_INET6):
-            # Accepted sockets inherit it: an answer never waits for the acknowledgement of the last.
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        no_delay(sock)  # accepted sockets inherit it
         sock.setblocking(False)
         sock.bind(address)
         sock.listen(BACKLOG)
@@ -235,15 +266,17 @@ def _listening(sock: socket.socket, address: Any) -> socket.socket:
     return sock
 
 
+def no_delay(sock: socket.socket) -> None:
+    """Let an answer never wait for the acknowledgement of the last one; where that cannot be had, go without."""
+    if sock.family != AF_UNIX:
+        try:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        except OSError:
+            pass  # the peer has left already, which recv will report
+
+
 def shown(address: Any) -> str:
     """An address in words: HOST:PORT, [HOST]:PORT, or the path of a Unix socket."""
     if not isinstance(address, tuple):
-        return os.fsdecode(address) or "a local process"
+        return os.fsdecode(address) if address else "a local process"
     return f"[{address[0]}]:{address[1]}" if ":" in address[0] else f"{address[0]}:{address[1]}"
-
-
-def _remove_socket(path: str) -> None:
-    try:
-        os.unlink(path)
-    except OSError:
-        pass  # somebody else was quicker

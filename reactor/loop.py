@@ -37,7 +37,7 @@ from functools import partial
 from typing import Any, Callable, Deque, Dict, Iterable, Iterator, List, Optional, Sequence, Set, Tuple
 
 from . import trace
-from .endpoint import Endpoint, describe, owner_of
+from .endpoint import Endpoint, Watcher, describe, owner_of, words
 from .timers import Handle, Timer, Timers
 from .workingset import MANY, WorkingSet
 
@@ -55,32 +55,10 @@ Answer = Tuple[Sequence[int], Sequence[int], Sequence[int]]
 Select = Callable[..., Answer]
 
 
-class Watcher(Handle):
-    """One socket watched for one direction."""
-
-    __slots__ = ("fd", "_table", "_loop")
-
-    def __init__(self, fd: int, callback: Callable[[], object], table: Dict[int, Watcher], loop: EventLoop) -> None:
-        self.callback = callback
-        self.fd = fd
-        self._table = table
-        self._loop = loop
-        table[fd] = self
-        loop.asked = None
-
-    def cancel(self) -> None:
-        """Stop watching; not called any more, even if ready in this very turn."""
-        self.callback = None
-        if self._table.get(self.fd) is self:
-            del self._table[self.fd]
-            self._loop.asked = None
-
-
 class EventLoop:
     """Runs callbacks when sockets are ready and timers are due, all on the thread that called run()."""
 
     # `select` and `clock` (seconds, never going back) are a test's to replace.
-
     def __init__(self, *, select: Select = select.select, clock: Callable[[], float] = time.monotonic) -> None:
         self.time = clock
         self.observer: Optional[Callable[[trace.Event], object]] = None
@@ -90,8 +68,8 @@ class EventLoop:
         self.most = self.largest = 0  # endpoints at once; bytes in one outbound queue
         self.endpoints: Set[Endpoint] = set()
         self.numbers = itertools.count(1)
-        self.waiting: List[Callable[[], object]] = []  # called once, when a descriptor becomes free
-        self.crowded = False  # set by a listener when select can hold few more; until one becomes free
+        self.waiting: Set[Callable[[], object]] = set()  # called once, when a descriptor becomes free
+        self.crowded = sys.maxsize  # endpoints with which select could hold few more, as a listener found
         self._select = select
         self._readers: Dict[int, Watcher] = {}
         self._writers: Dict[int, Watcher] = {}
@@ -134,11 +112,12 @@ class EventLoop:
         if self.observer is not None:
             names, count = [self._named(watcher)[0] for watcher in ready], len(readable)
             self.tell("ready", readable=names[:count], writable=names[count:], slept=self.time() - began)
+        last = self._timers.last
         if self._soon:
             run(self._take_soon())
         run(ready)
         if self._timers.heap:
-            run(self._timers.due(self.time()))
+            run(self._timers.due(self.time(), last))
         self.turns += 1
         return len(ready)
 
@@ -202,9 +181,9 @@ class EventLoop:
 
     def _blame(self, callback: Callable[[], object], exc: Exception) -> None:
         owner = owner_of(callback)
-        log.error("%s raised %r", describe(callback), exc, exc_info=exc)
+        log.error("%s raised %s", describe(callback), words(exc), exc_info=exc)
         if self.observer is not None:
-            self.tell("raised", callback=describe(callback), error=repr(exc))
+            self.tell("raised", callback=describe(callback), error=words(exc))
         if isinstance(owner, Endpoint):
             owner.fail(exc)
 
@@ -234,6 +213,8 @@ class EventLoop:
     def _watch(self, table: Dict[int, Watcher], source: Selectable, callback: Callable[..., object],
                args: Tuple[Any, ...]) -> Watcher:
         self._check()
+        if not isinstance(source, int) and not hasattr(source, "fileno"):
+            raise TypeError(f"select cannot watch {source!r}: it has no fileno()")
         fd = source if isinstance(source, int) else source.fileno()
         # What is lower than one that select took before, and no stale number, it will take.
         if not 0 <= fd <= self._proven or source is fd:
@@ -309,12 +290,15 @@ class EventLoop:
                 endpoint.abort()
             self._run(self._take_soon())
         self.closed = True
+        self._select = self._closed_select
+
+    def _closed_select(self, *args: Any) -> Answer:
+        raise RuntimeError("this event loop is closed")
 
     def forget(self, endpoint: Endpoint) -> None:
         """An endpoint has ended and its descriptor is free: whoever waited for one goes on."""
         self.endpoints.discard(endpoint)
-        self.crowded = False
-        waiting, self.waiting = self.waiting, []
+        waiting, self.waiting = self.waiting, set()
         for resume in waiting:
             resume()
 

@@ -14,7 +14,7 @@ from typing import Any, Callable, NamedTuple, Optional, Tuple
 
 from .connector import Connector
 from .datagram import DatagramTransport
-from .listener import Listener, bind, bind_unix, shown
+from .listener import Listener, addresses_of, bind, bind_unix, shown
 from .loop import EventLoop, Select
 from .timers import Handle
 from .transport import StreamTransport
@@ -61,6 +61,7 @@ class Reactor(EventLoop):
     def connect(self, factory: Factory, host: str = "127.0.0.1", port: int = 0, *, unix: Optional[str] = None,
                 timeout: float = 10.0, on_error: Optional[Callable[[OSError], object]] = None) -> Connector:
         """Connect, then make the protocol; or call on_error(exc) once, after `timeout` seconds at most."""
+        self._check()
         connector = Connector(self, factory, unix or shown((host, port)), timeout, on_error)
         if unix is not None:
             self.call_soon(connector.found, [(socket.AF_UNIX, socket.SOCK_STREAM, 0, "", unix)])
@@ -126,11 +127,10 @@ class Reactor(EventLoop):
 
     def look_up(self, host: str, port: int, done: Callable[[Any], object]) -> None:
         """`done(what getaddrinfo returned or raised)`, from the loop; names are looked up in a thread."""
-        ask = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
         try:
-            self.call_soon(done, ask(flags=socket.AI_NUMERICHOST))
-        except (OSError, UnicodeError):
-            self.call_in_thread(ask, done)
+            self.call_soon(done, addresses_of(host, port, socket.AI_NUMERICHOST))
+        except OSError:
+            self.call_in_thread(partial(addresses_of, host, port), done)
 
     def add_signal_handler(self, signum: int, callback: Callable[..., object], *args: Any) -> None:
         """Run `callback` in the loop after each such signal, until close().  Only the main thread may ask for it."""

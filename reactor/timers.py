@@ -8,7 +8,7 @@ Theory of operation
    top, before anyone asks how long select may sleep: it never wakes the loop.  Those
    below the top are swept out whenever the heap has doubled since the last sweep, so a
    server that sets and cancels for ever keeps no graveyard, and each pays a constant.
-3. due() gives only timers that were set before it was called.  A timer that sets
+3. due() gives only timers that were set before the turn ran anything.  A timer that sets
    another with no delay therefore waits a turn, and sockets are looked at between.
 """
 from __future__ import annotations
@@ -63,20 +63,20 @@ class Timers:
 
     def __init__(self) -> None:
         self.heap: List[Tuple[float, int, Timer]] = []  # when it is empty, no timer is set
-        self._order = 0
+        self.last = 0  # the order of the timer that was set last
         self._enough = FEW  # the size at which to sweep
 
     def add(self, when: float, callback: Callable[[], object]) -> Timer:
-        """Set a timer.  ValueError for a moment that is not a number."""
-        if when != when:
+        """Set a timer.  TypeError or ValueError for a moment that is not a number."""
+        if when + 0.0 != when:
             raise ValueError("a timer needs a moment, not nan")
         if len(self.heap) >= self._enough:
             self.heap = [entry for entry in self.heap if entry[2].callback is not None]
             heapq.heapify(self.heap)
             self._enough = max(FEW, 2 * len(self.heap))
         timer = Timer(callback, when)
-        self._order += 1
-        heapq.heappush(self.heap, (when, self._order, timer))
+        self.last += 1
+        heapq.heappush(self.heap, (when, self.last, timer))
         return timer
 
     def first(self) -> Optional[Timer]:
@@ -85,11 +85,14 @@ class Timers:
             heapq.heappop(self.heap)
         return self.heap[0][2] if self.heap else None
 
-    def due(self, now: float) -> Iterator[Timer]:
-        """Those whose moment has come, in order; each leaves the heap as it is given."""
-        last = self._order
+    def due(self, now: float, last: int) -> Iterator[Timer]:
+        """Those up to the `last` whose moment has come, in order; each leaves the heap as it is given."""
         while self.first() is not None:
             when, order, timer = self.heap[0]
+            if order > last and when < now:
+                # Set in this very turn, for a moment in the past: it waits behind all that is due.
+                heapq.heapreplace(self.heap, (now, order, timer))
+                continue
             if when > now or order > last:
                 return
             heapq.heappop(self.heap)

@@ -49,7 +49,7 @@ class StreamTransport(SocketEndpoint):
     """A connected stream and its protocol.  Methods never block and never raise for what the peer does."""
 
     __slots__ = ("_peer", "_on_end", "_queue", "_high", "_low", "_timer", "_appetite",
-                 "_paused", "_choked", "_eof_in", "_eof_out")
+                 "_paused", "_choked", "_eof_in", "_eof_out", "_shut")
 
     def __init__(self, loop: EventLoop, sock: socket.socket, protocol: Any, peer: Any = None,
                  on_end: Optional[Callable[[], object]] = None) -> None:
@@ -64,6 +64,7 @@ class StreamTransport(SocketEndpoint):
         self._choked = False  # set while the protocol's writing is paused
         self._eof_in = False  # set when the peer said end of file
         self._eof_out = False  # set by write_eof()
+        self._shut = False  # set when the peer was told that we send no more
 
     def why(self, writing: bool) -> str:
         """The reason why select watches this, for reading or for writing."""
@@ -191,9 +192,13 @@ class StreamTransport(SocketEndpoint):
         self._queue.append(data)
         self.loop.largest = max(self.loop.largest, self._queue.size)
         self.tell("queued", size=len(data), depth=self._queue.size)
-        if self._queue.size > self._high and not self._choked:
+        self._mind_the_mark()
+
+    def _mind_the_mark(self) -> None:
+        depth = self.get_write_buffer_size()
+        if depth > self._high and not self._choked:
             self._choked = True
-            self.tell("writing paused", depth=self._queue.size)
+            self.tell("writing paused", depth=depth)
             self.loop.call_now(self._pause_writing)
 
     def _pause_writing(self) -> None:
@@ -207,6 +212,8 @@ class StreamTransport(SocketEndpoint):
         if self._lost:
             return
         queue.took(taken)
+        # What resume_writing() asks for by itself, with the queue empty, is done there.
+        closing, eof_out = self._closing, self._eof_out
         if not queue.size:
             self._queue = None
             self._unwatch_writing()
@@ -215,13 +222,10 @@ class StreamTransport(SocketEndpoint):
             self.tell("writing resumed", depth=queue.size)
             self._protocol.resume_writing()  # may fill the queue again, or end the connection
         if self._queue is None and not self._lost:
-            self._drained()
-
-    def _drained(self) -> None:
-        if self._eof_out:
-            self._shutdown()
-        if self._closing:
-            self._part()
+            if eof_out:
+                self._shutdown()
+            if closing:
+                self._part()
 
     def set_write_buffer_limits(self, high: Optional[int] = None, low: Optional[int] = None) -> None:
         """Above `high` queued bytes pause_writing() is called, at `low` (a quarter) or below resume_writing()."""
@@ -232,6 +236,7 @@ class StreamTransport(SocketEndpoint):
         if not high >= low >= 0:
             raise ValueError(f"high ({high}) must be at least low ({low}), and low at least 0")
         self._high, self._low = high, low
+        self._mind_the_mark()
 
     def get_write_buffer_size(self) -> int:
         """Bytes that the kernel has not taken yet."""
@@ -253,6 +258,9 @@ class StreamTransport(SocketEndpoint):
                 self.tell("half-closing", depth=self._queue.size)
 
     def _shutdown(self) -> None:
+        if self._shut:
+            return
+        self._shut = True
         try:
             self.sock.shutdown(socket.SHUT_WR)
         except OSError:

@@ -68,7 +68,7 @@ class Recording:
             if isinstance(parsed, dict):
                 return parsed
         except ValueError:
-            pass
+            pass  # said below, as for JSON that is no object
         raise NotARecording(f"{self._name} is no recording: line {self._line} is not an object of JSON")
 
     def _event(self, line: Dict[str, Any]) -> Event:

@@ -32,7 +32,9 @@ class UnderAsyncioTest(unittest.TestCase):
         return self.loop.run_until_complete(asyncio.wait_for(coroutine, seconds))
 
     async def until_lost(self, transport):
-        while not transport.is_closing():
+        for _ in range(1000):
+            if transport.is_closing():
+                break
             await asyncio.sleep(0)
         await asyncio.sleep(0)  # connection_lost follows in the next turn
 
@@ -103,7 +105,7 @@ class UnderAsyncioTest(unittest.TestCase):
 
     def test_replies_to_a_client_that_reads_late_wait_in_the_protocol(self):
         protocol = AddressBook(call_later=self.loop.call_later)
-        self.assertEqual(self.talk(protocol, b"John\n" * 50000, small=True), b"C45\r\n" * 50000)
+        self.assertEqual(self.talk(protocol, b"John\n" * 5000, small=True), b"C45\r\n" * 5000)
 
     def test_a_mebibyte_without_newline_is_refused_with_one_message(self):
         """Edge case 164."""
