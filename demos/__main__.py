@@ -12,6 +12,7 @@ from reactor import Reactor
 from . import (address_book_server, blackjack_server, bulk_receiver, clock_server, echo_server, hello_server,
                http_server, uppercase_server, web_hello_server)
 from .commandline import Parser, Server, advice, is_taken, keep_standard_streams, prepare, say, shared, warn_if_public
+from .glassbox.observe import observed
 
 # Each server and the options that it is started with.
 SERVERS = [
@@ -66,8 +67,9 @@ def main() -> None:
     given = parser.parse_args()
     rows: List[Row] = []
     servers = [(module.SERVER, module.__doc__ or "", arguments) for module, arguments in SERVERS]
-    with Reactor() as reactor:
-        prepare(reactor, "demos", given.trace)
+    reactor = Reactor()
+    with observed(reactor, given, parser), reactor:
+        prepare(reactor, "demos")
         for server, purpose, arguments in [*servers, (index(rows), "This page.", "")]:
             options = server.options([*arguments.split(), "--host", given.host])
             options.idle = given.idle

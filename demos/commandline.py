@@ -20,6 +20,8 @@ from protocols.idle import IdleLimit
 from reactor import Reactor
 from reactor.listener import shown
 
+from .glassbox import observe as glassbox
+
 Factory = Callable[[], Any]
 
 
@@ -75,8 +77,9 @@ class Server:
         options = parser.parse_args(argv)
         if options.unix and (getattr(options, "udp", False) or not hasattr(socket, "AF_UNIX")):
             parser.error("there are no Unix sockets on this system, or not for --udp: use --host and --port")
-        with Reactor() as reactor:
-            prepare(reactor, self.name, options.trace)
+        reactor = Reactor()
+        with glassbox.observed(reactor, options, parser), reactor:
+            prepare(reactor, self.name)
             try:
                 where = self.listen(reactor, options)
             except (OSError, ValueError) as exc:
@@ -92,7 +95,7 @@ def shared(parser: argparse.ArgumentParser) -> None:
     """The options of every server, and of `python3 -m demos`."""
     parser.add_argument("--host", default="127.0.0.1", help="address or name to listen on (%(default)s)")
     parser.add_argument("--idle", type=positive, metavar="SECONDS", help="end connections that are silent for so long")
-    parser.add_argument("--trace", action="store_true", help="say on stderr what the event loop does")
+    glassbox.add_options(parser)
 
 
 def port(text: str) -> int:
@@ -155,7 +158,7 @@ def warn_if_public(host: str) -> None:
             sys.stderr)
 
 
-def prepare(reactor: Reactor, name: str, trace: bool) -> None:
+def prepare(reactor: Reactor, name: str) -> None:
     """Let Ctrl-C and SIGTERM close all that is open and end run(); a second one aborts what is left, at once.
 
     To be called before the ready line is printed: who reads it may send a signal the next moment.
@@ -173,8 +176,6 @@ def prepare(reactor: Reactor, name: str, trace: bool) -> None:
     for signum in (signal.SIGINT, signal.SIGTERM):
         signal.signal(signum, signal.SIG_IGN)  # what the closing reactor restores: the end shall not be interrupted
         reactor.add_signal_handler(signum, hear, signum)
-    if trace:
-        reactor.observer = lambda event: say(str(event), sys.stderr)
 
 
 # -- standard streams, which may be closed, full, or pipes that nobody reads any more

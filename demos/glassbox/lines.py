@@ -6,12 +6,22 @@ follows from it: an idle loop writes nothing.
 """
 from __future__ import annotations
 
+import sys
 from typing import List, Tuple
 
 from reactor.trace import Event
 
 
 MANY = 50  # lines that a turn may keep in memory
+
+
+def complain(text: str) -> None:
+    """Say it on stderr, where there is somebody to hear it."""
+    if sys.stderr is not None:  # as it is when the program was started without one
+        try:
+            print(text, file=sys.stderr, flush=True)
+        except (OSError, ValueError):
+            pass  # nobody is left to tell
 
 
 class Lines:

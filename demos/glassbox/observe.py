@@ -5,11 +5,13 @@ import argparse
 import contextlib
 import logging
 import sys
-from typing import Callable, Iterator, List, Optional
+from typing import Callable, Iterator, List
 
 from reactor import EventLoop
 from reactor.trace import Event
 
+from .doctor import attended
+from .lines import complain
 from .printer import BriefPrinter, Printer
 from .recorder import LIMIT, Recorder
 
@@ -18,7 +20,7 @@ Observer = Callable[[Event], object]
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """--trace, --trace=brief, --record FILE, --record-bytes, --record-limit MIB."""
+    """--trace, --trace=brief, --record FILE, --record-bytes, --record-limit MIB, --doctor."""
     # Two options, and not one with a value that may be missing: that one would swallow the word after it.
     parser.add_argument("--trace", dest="trace", action="store_const", const="full",
                         help="say on stderr what the event loop does, one event a line")
@@ -27,6 +29,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--record-bytes", action="store_true", help="and all that is received and sent")
     parser.add_argument("--record-limit", type=mebibytes, default=LIMIT, metavar="MIB",
                         help="end the recording at this size, 64 by default")
+    parser.add_argument("--doctor", action="store_true", help="say what goes wrong in the loop, and the missing line")
 
 
 def mebibytes(text: str) -> int:
@@ -37,22 +40,31 @@ def mebibytes(text: str) -> int:
 
 
 @contextlib.contextmanager
-def observed(reactor: EventLoop, *, trace: Optional[str] = None, record: Optional[str] = None,
-             record_bytes: bool = False, record_limit: int = LIMIT) -> Iterator[None]:
-    """While inside, the loop is traced to stderr ("full" or "brief") and recorded to a file, as asked.
+def observed(reactor: EventLoop, options: argparse.Namespace, parser: argparse.ArgumentParser) -> Iterator[None]:
+    """While inside, the loop is traced, recorded and attended by the doctor, as the options say.
 
-    OSError where the file cannot be made.  With nothing asked for, the loop has no observer and pays nothing.
+    Where the file cannot be written the program ends through parser.error().  With nothing asked
+    for, the loop has no observer and pays nothing.
     """
     with contextlib.ExitStack() as stack:
         observers: List[Observer] = []
-        if record:
-            recorder = Recorder(record, reactor.time(), payloads=record_bytes, limit=record_limit)
+        if options.record:
+            try:
+                recorder = Recorder(options.record, reactor.time(), payloads=options.record_bytes,
+                                    limit=options.record_limit)
+            except OSError as exc:
+                parser.error(f"cannot record to {options.record}: {exc.strerror}")
             stack.callback(recorder.close)
             observers.append(recorder)
-        if trace:
-            printer = (BriefPrinter if trace == "brief" else Printer)(sys.stderr, reactor.time())
+        elif options.record_bytes:
+            parser.error("--record-bytes needs a file to write to: --record FILE")
+        if options.trace and sys.stderr is not None:
+            printer = (BriefPrinter if options.trace == "brief" else Printer)(sys.stderr, reactor.time())
             stack.callback(printer.close)
             observers.append(printer)
+        if options.doctor:
+            idle = getattr(options, "idle", None)
+            observers.append(stack.enter_context(attended(complain, reactor.time, idle=idle)))
         if observers:
             reactor.observer = observers[0] if len(observers) == 1 else together(observers)
         yield

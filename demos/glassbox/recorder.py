@@ -16,7 +16,7 @@ from typing import Any, Callable, Dict, Optional
 
 from reactor.trace import Event
 
-from .lines import Lines
+from .lines import Lines, complain
 from .recording import VERSION, escaped
 
 LIMIT = 64 * 1024 * 1024  # bytes of a recording
@@ -78,7 +78,7 @@ class Recorder(Lines):
         else:
             why = f"it has reached its limit of {self._limit:,} bytes"
             self._end(why)
-            self._complain(why)
+            complain(f"the recording {self.path} ends here: {why}")
 
     def _end(self, why: str) -> None:
         self._put(f'{{{self._last},"event":"end","why":{quoted(why)}}}\n'.encode("ascii"))
@@ -90,18 +90,12 @@ class Recorder(Lines):
                 data = data[self._file.write(data):]
         except OSError as exc:
             self._stop()
-            self._complain(exc.strerror or str(exc))
+            complain(f"the recording {self.path} ends here: {exc.strerror or exc}")
 
     def _stop(self) -> None:
         file, self._file = self._file, None
         if file is not None:
             file.close()
-
-    def _complain(self, why: str) -> None:
-        try:
-            print(f"the recording {self.path} ends here: {why}", file=sys.stderr, flush=True)
-        except (OSError, ValueError):
-            pass  # nobody is left to tell
 
 
 def header(payloads: bool) -> str:
