@@ -1,0 +1,108 @@
+import argparse
+import io
+import logging
+import os
+import tempfile
+import unittest
+from unittest import mock
+
+from demos.glassbox.observe import add_options, observed, together
+from demos.glassbox.recording import open_recording
+from protocols.echo import Echo
+from reactor import Reactor
+from reactor.testing import pair, run_turns
+
+from ..running import Running, connected
+from .grammar import hold
+from .traffic import Traffic
+
+
+def parsed(*arguments):
+    """The parser and what it makes of the arguments."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", nargs="?")
+    add_options(parser)
+    return parser, parser.parse_args(arguments)
+
+
+class Observed(unittest.TestCase):
+    def setUp(self):
+        logging.disable(logging.CRITICAL)
+        self.addCleanup(logging.disable, logging.NOTSET)
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.path = os.path.join(folder.name, "run")
+
+    def run_traffic(self, seed, *arguments):
+        """Every callback with its argument, and every byte that the peers read."""
+        traffic = Traffic(seed)
+        parser, options = parsed(*arguments)
+        with mock.patch("sys.stderr", io.StringIO()), observed(traffic.reactor, options, parser):
+            traffic.begin()
+            for _ in range(150):
+                traffic.step()
+            traffic.close()
+            self.assertEqual(bool(arguments), traffic.reactor.observer is not None)
+        return [protocol.calls for protocol in traffic.protocols], traffic.bytes
+
+    def test_tracing_changes_neither_callbacks_nor_bytes(self):
+        for seed in range(10):
+            alone = self.run_traffic(seed)
+            self.assertGreater(len(alone[1]), 10, f"seed {seed}")
+            for arguments in (["--trace"], ["--trace=brief"], ["--record", self.path, "--record-bytes"],
+                              ["--trace", "--record", self.path, "--doctor"]):
+                self.assertEqual(alone, self.run_traffic(seed, *arguments), f"seed {seed}, {arguments}")
+
+    def test_the_word_after_trace_is_not_taken_for_its_value(self):
+        options = parsed("--trace", "folder")[1]
+        self.assertEqual(("full", "folder"), (options.trace, options.folder))
+        self.assertEqual("brief", parsed("--trace=brief")[1].trace)
+        self.assertIsNone(parsed()[1].trace)
+
+    def test_mistakes_are_told_through_the_parser(self):
+        with Reactor() as reactor, mock.patch("sys.stderr", io.StringIO()) as stderr:
+            for wrong in (["--record", "/nowhere/at/all"], ["--record-bytes"]):
+                parser, options = parsed(*wrong)
+                with self.assertRaises(SystemExit):
+                    with observed(reactor, options, parser):
+                        self.fail("it cannot have begun")
+            self.assertIn("cannot record to /nowhere/at/all: No such file", stderr.getvalue())
+            for wrong in ("0", "-1", "a", "1e9", "9999999"):
+                with self.assertRaises(SystemExit):
+                    parsed("--record-limit", wrong)
+
+    def test_an_observer_that_raises_is_taken_off_and_the_others_go_on(self):
+        told, broken = [], mock.Mock(side_effect=ZeroDivisionError)
+        with Reactor() as reactor:
+            reactor.observer = together([broken, told.append])
+            ours, peer = pair()
+            reactor.adopt(Echo, ours)
+            peer.close()
+            run_turns(reactor)
+        self.assertEqual(1, broken.call_count)
+        self.assertEqual("closed", [event.kind for event in told if "who" in event.facts][-1])
+
+
+class Demos(Observed):
+    def test_what_real_servers_record_keeps_to_the_grammar(self):
+        conversations = {"echo_server": b"hello\n", "uppercase_server": b"hello\n", "hello_server": b"",
+                         "blackjack_server": b"hit\r\nstand\r\n"}
+        for program, said in conversations.items():
+            with self.subTest(program=program):
+                with Running(program, "--port", 0, "--record", self.path, "--record-bytes", "--idle", 5) as server:
+                    with connected(server.port) as sock:
+                        sock.sendall(said)
+                        sock.recv(100)
+                    server.end()
+                with open(self.path, encoding="ascii") as file:
+                    for number, line in enumerate(file):
+                        hold(line, number)
+                with open_recording(self.path) as recording:
+                    kinds = [event.kind for event in recording]
+                    self.assertEqual(program, recording.header["program"])
+                self.assertLess({"listening", "turn", "ready", "accepted", "sent", "closed"}, set(kinds))
+                self.assertEqual("end", kinds[-1])
+
+
+if __name__ == "__main__":
+    unittest.main()
