@@ -14,11 +14,14 @@ import signal
 import socket
 import sys
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Callable, List, NoReturn, Optional, Sequence, TextIO
 
 from protocols.idle import IdleLimit
 from reactor import Reactor
 from reactor.listener import shown
+
+from . import workers
 
 Factory = Callable[[], Any]
 
@@ -54,6 +57,8 @@ class Server:
         shared(parser)
         parser.add_argument("--port", type=port, default=self.port, help="%(default)s by default; 0: a free one")
         parser.add_argument("--unix", metavar="PATH", help="listen on a Unix socket instead")
+        parser.add_argument("--workers", type=count, metavar="N", help="with N processes; SIGHUP replaces them")
+        parser.add_argument("--worker", type=workers.numbers, help=argparse.SUPPRESS)  # how such a process knows
         self.arguments(parser)
         return parser
 
@@ -63,8 +68,7 @@ class Server:
         if getattr(options, "udp", False):
             transport, _ = reactor.open_datagram(factory, local=(options.host, options.port))
             return shown(transport.get_extra_info("sockname"))
-        if options.idle:
-            factory = limited(factory, options.idle, reactor)
+        factory = limited(factory, options.idle, reactor)
         listener = reactor.listen(factory, options.host, options.port, unix=options.unix)
         return options.unix or shown((options.host, listener.port))
 
@@ -75,7 +79,12 @@ class Server:
         options = parser.parse_args(argv)
         if options.unix and (getattr(options, "udp", False) or not hasattr(socket, "AF_UNIX")):
             parser.error("there are no Unix sockets on this system, or not for --udp: use --host and --port")
+        if options.workers and (getattr(options, "udp", False) or os.name != "posix"):
+            parser.error("there are no workers on this system, or not for --udp: leave --workers out")
         with Reactor() as reactor:
+            if options.workers:
+                self._work(reactor, parser, options)
+                sys.exit(0)
             prepare(reactor, self.name, options.trace)
             try:
                 where = self.listen(reactor, options)
@@ -86,6 +95,22 @@ class Server:
             say(f"{self.name} listening on {where}")
             reactor.run()
         sys.exit(0)
+
+    def _work(self, reactor: Reactor, parser: Parser, options: argparse.Namespace) -> None:
+        """As main(), with several processes: the parent of the workers, or one of them."""
+        try:
+            factory = limited(self.make(reactor, options), options.idle, reactor)  # the parent sees if one can be made
+            if options.worker:
+                trace(reactor, options.trace, f"{os.getpid()} ")
+                return workers.work(reactor, factory, options.worker)
+            slots = workers.open_slots(options.workers, options.host, options.port, options.unix)
+        except (OSError, ValueError) as exc:
+            parser.error(advice(exc, options))
+        where = options.unix or shown((options.host, slots[0].sockets[0].getsockname()[1]))
+        if not options.unix:
+            warn_if_public(options.host)
+        workers.supervise(reactor, self.name, slots, options.unix, say=say, complain=partial(say, stream=sys.stderr),
+                          on_ready=lambda: say(f"{self.name} listening on {where}"))
 
 
 def shared(parser: argparse.ArgumentParser) -> None:
@@ -113,8 +138,17 @@ def positive(text: str) -> float:
     return number
 
 
-def limited(factory: Factory, seconds: float, reactor: Reactor) -> Factory:
-    """The factory, each of its protocols behind an IdleLimit."""
+def count(text: str) -> int:
+    """A number of processes."""
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 256):
+        raise argparse.ArgumentTypeError(f"a number from 1 to 256 is needed, not {text!r}")
+    return int(text)
+
+
+def limited(factory: Factory, seconds: Optional[float], reactor: Reactor) -> Factory:
+    """The factory, each of its protocols behind an IdleLimit where there is a limit."""
+    if seconds is None:
+        return factory
     return lambda: IdleLimit(factory(), seconds, call_later=reactor.call_later, time=reactor.time)
 
 
@@ -155,7 +189,7 @@ def warn_if_public(host: str) -> None:
             sys.stderr)
 
 
-def prepare(reactor: Reactor, name: str, trace: bool) -> None:
+def prepare(reactor: Reactor, name: str, tracing: bool) -> None:
     """Let Ctrl-C and SIGTERM close all that is open and end run(); a second one aborts what is left, at once.
 
     To be called before the ready line is printed: who reads it may send a signal the next moment.
@@ -173,8 +207,13 @@ def prepare(reactor: Reactor, name: str, trace: bool) -> None:
     for signum in (signal.SIGINT, signal.SIGTERM):
         signal.signal(signum, signal.SIG_IGN)  # what the closing reactor restores: the end shall not be interrupted
         reactor.add_signal_handler(signum, hear, signum)
-    if trace:
-        reactor.observer = lambda event: say(str(event), sys.stderr)
+    trace(reactor, tracing)
+
+
+def trace(reactor: Reactor, wanted: bool, prefix: str = "") -> None:
+    """Where wanted, say on stderr what the event loop does."""
+    if wanted:
+        reactor.observer = lambda event: say(f"{prefix}{event}", sys.stderr)
 
 
 # -- standard streams, which may be closed, full, or pipes that nobody reads any more
