@@ -7,6 +7,7 @@ do, and exit status 2; nothing that happens to stdout or stderr ends or changes 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import errno
 import ipaddress
 import os
@@ -14,12 +15,14 @@ import signal
 import socket
 import sys
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Callable, List, NoReturn, Optional, Sequence, TextIO
 
 from protocols.idle import IdleLimit
 from reactor import Reactor
 from reactor.listener import shown
 
+from . import workers
 from .glassbox import observe as glassbox
 
 Factory = Callable[[], Any]
@@ -56,6 +59,8 @@ class Server:
         shared(parser)
         parser.add_argument("--port", type=port, default=self.port, help="%(default)s by default; 0: a free one")
         parser.add_argument("--unix", metavar="PATH", help="listen on a Unix socket instead")
+        parser.add_argument("--workers", type=count, metavar="N", help="with N processes; SIGHUP replaces them")
+        parser.add_argument("--worker", type=workers.numbers, help=argparse.SUPPRESS)  # how such a process knows
         self.arguments(parser)
         return parser
 
@@ -65,8 +70,7 @@ class Server:
         if getattr(options, "udp", False):
             transport, _ = reactor.open_datagram(factory, local=(options.host, options.port))
             return shown(transport.get_extra_info("sockname"))
-        if options.idle:
-            factory = limited(factory, options.idle, reactor)
+        factory = limited(factory, options.idle, reactor)
         listener = reactor.listen(factory, options.host, options.port, unix=options.unix)
         return options.unix or shown((options.host, listener.port))
 
@@ -77,8 +81,16 @@ class Server:
         options = parser.parse_args(argv)
         if options.unix and (getattr(options, "udp", False) or not hasattr(socket, "AF_UNIX")):
             parser.error("there are no Unix sockets on this system, or not for --udp: use --host and --port")
+        if options.workers and (getattr(options, "udp", False) or os.name != "posix"):
+            parser.error("there are no workers on this system, or not for --udp: leave --workers out")
+        if options.workers and options.record:
+            parser.error("a recording is of one process: leave --workers or --record out")
         reactor = Reactor()
-        with glassbox.observed(reactor, options, parser), reactor:
+        is_parent = options.workers and not options.worker  # which has no connections to tell of
+        with contextlib.nullcontext() if is_parent else glassbox.observed(reactor, options, parser), reactor:
+            if options.workers:
+                self._work(reactor, parser, options)
+                sys.exit(0)
             prepare(reactor, self.name)
             try:
                 where = self.listen(reactor, options)
@@ -89,6 +101,21 @@ class Server:
             say(f"{self.name} listening on {where}")
             reactor.run()
         sys.exit(0)
+
+    def _work(self, reactor: Reactor, parser: Parser, options: argparse.Namespace) -> None:
+        """As main(), with several processes: the parent of the workers, or one of them."""
+        try:
+            factory = limited(self.make(reactor, options), options.idle, reactor)  # the parent sees if one can be made
+            if options.worker:
+                return workers.work(reactor, factory, options.worker)
+            slots = workers.open_slots(options.workers, options.host, options.port, options.unix)
+        except (OSError, ValueError) as exc:
+            parser.error(advice(exc, options))
+        where = options.unix or shown((options.host, slots[0].sockets[0].getsockname()[1]))
+        if not options.unix:
+            warn_if_public(options.host)
+        workers.supervise(reactor, self.name, slots, options.unix, say=say, complain=partial(say, stream=sys.stderr),
+                          on_ready=lambda: say(f"{self.name} listening on {where}"))
 
 
 def shared(parser: argparse.ArgumentParser) -> None:
@@ -116,8 +143,17 @@ def positive(text: str) -> float:
     return number
 
 
-def limited(factory: Factory, seconds: float, reactor: Reactor) -> Factory:
-    """The factory, each of its protocols behind an IdleLimit."""
+def count(text: str) -> int:
+    """A number of processes."""
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 256):
+        raise argparse.ArgumentTypeError(f"a number from 1 to 256 is needed, not {text!r}")
+    return int(text)
+
+
+def limited(factory: Factory, seconds: Optional[float], reactor: Reactor) -> Factory:
+    """The factory, each of its protocols behind an IdleLimit where there is a limit."""
+    if seconds is None:
+        return factory
     return lambda: IdleLimit(factory(), seconds, call_later=reactor.call_later, time=reactor.time)
 
 

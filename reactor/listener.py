@@ -47,7 +47,7 @@ class Listener(Endpoint):
     """Sockets that listen for one protocol.  close() ends the listening, not the connections."""
 
     def __init__(self, loop: EventLoop, sockets: List[socket.socket], factory: Callable[[], Any],
-                 max_connections: Optional[int] = None) -> None:
+                 max_connections: Optional[int] = None, path: Optional[str] = None) -> None:
         super().__init__(loop)
         self.connections = 0  # accepted here, and still open
         self._sockets = sockets
@@ -56,9 +56,9 @@ class Listener(Endpoint):
         self._watchers: List[Watcher] = []
         self._timer: Any = None
         self._complained = -QUIET
-        # A Unix socket stays behind as a file; another server may have put its own there meanwhile.
-        self._path = sockets[0].getsockname() if sockets[0].family == AF_UNIX else None
-        self._inode = _identity(self._path) if self._path else None
+        # The Unix socket to remove at the end; another server may have put its own there meanwhile.
+        self._path = path
+        self._inode = _identity(path) if path else None
         self._left = self._one_left  # one bound method for all the connections
         loop.working_set.urgent.update(sock.fileno() for sock in sockets)
         self._resume()
@@ -207,7 +207,7 @@ def bind(host: str, port: int) -> List[socket.socket]:
         if port == 0 and sockets:
             address = (address[0], sockets[0].getsockname()[1], *address[2:])
         try:
-            sockets.append(_listening(socket.socket(family, kind, proto), address))
+            sockets.append(listening(socket.socket(family, kind, proto), address))
         except OSError as exc:
             problem = OSError(exc.errno, f"cannot listen on {shown(address)}: {exc.strerror or exc}")
             if exc.errno not in NOT_HERE:
@@ -224,7 +224,7 @@ def bind_unix(path: str) -> List[socket.socket]:
     if _is_left_over(path):
         os.unlink(path)
     try:
-        return [_listening(socket.socket(socket.AF_UNIX), path)]
+        return [listening(socket.socket(socket.AF_UNIX), path)]
     except OSError as exc:
         raise OSError(exc.errno, f"cannot listen on {path}: {exc.strerror or exc}") from None
 
@@ -250,7 +250,8 @@ def _identity(path: Any) -> Any:
         return None  # gone, or a name that stands in no folder
 
 
-def _listening(sock: socket.socket, address: Any) -> socket.socket:
+def listening(sock: socket.socket, address: Any) -> socket.socket:
+    """The socket, bound and listening without blocking; closed where that is impossible."""
     try:
         if not WINDOWS:  # there it means that others may take the port away
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

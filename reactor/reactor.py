@@ -56,7 +56,7 @@ class Reactor(EventLoop):
         """
         self._check()
         sockets = bind(host, port) if unix is None else bind_unix(unix)
-        return Listener(self, sockets, factory, max_connections)
+        return Listener(self, sockets, factory, max_connections, unix)
 
     def connect(self, factory: Factory, host: str = "127.0.0.1", port: int = 0, *, unix: Optional[str] = None,
                 timeout: float = 10.0, on_error: Optional[Callable[[OSError], object]] = None) -> Connector:
