@@ -83,6 +83,7 @@ class Kernel:
             self._replace(name, self._send)
         for name in ("accept", "connect", "connect_ex", "listen", "bind", "shutdown", "detach", "_real_close"):
             self._replace(name, getattr(self, f"_{name.strip('_')}"))
+        setattr(socket, "socketpair", functools.partial(self._socketpair, socket.socketpair))
         if hasattr(os, "sendfile"):
             setattr(os, "sendfile", functools.partial(self._sendfile, os.sendfile))
         if hasattr(os, "register_at_fork"):
@@ -140,11 +141,14 @@ class Kernel:
         # One that bytes are moved on.
         known = self._of(sock)
         if known.sort == "new":
-            known.sort = "connection"
-            self._tell("adopted", who=known.name)
+            self._adopt(known)
         elif known.sort == "connector":
             self._connected(known, _address(sock.getpeername))
         return known
+
+    def _adopt(self, known: Known) -> None:
+        known.sort = "connection"
+        self._tell("adopted", who=known.name)
 
     def _connected(self, known: Known, where: str) -> None:
         who = known.name
@@ -226,6 +230,8 @@ class Kernel:
             if known is None:
                 what = "stdin" if number == 0 else "closed" if number < 0 else "no socket that was seen"
                 return f"fd {number}", what
+        if known.sort == "new":
+            self._adopt(known)
         return known.name, known.why(writing)
 
     # -- reading
@@ -298,6 +304,12 @@ class Kernel:
         return taken
 
     # -- coming and going
+
+    def _socketpair(self, real: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        both = real(*args, **kwargs)
+        for sock in both:
+            self._of(sock)
+        return both
 
     def _listen(self, real: Callable[..., Any], sock: socket.socket, *args: Any) -> None:
         real(*args)

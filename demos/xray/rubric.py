@@ -10,6 +10,7 @@ from typing import Any, Dict, List, Optional, Set, Tuple
 from reactor.trace import Event
 
 MANY = 50  # turns alike, in which nothing moved, that are called spinning
+POLLS = 1000  # turns in which select neither slept nor found anybody, one after the other, that are called polling
 SLOW = 0.5  # seconds away from select that others notice
 SAMPLE = 4096  # bytes of what a short send left, by which a second offer is known
 MOVES = {"received", "sent", "partly sent", "accepted", "datagram received", "datagram sent", "connected", "closed",
@@ -75,7 +76,7 @@ class Rubric:
         if seconds >= SLOW:
             self._slept.add(turn)
             self._find("slept", who, turn, f"{call} of {who} slept {seconds:.1f} s outside select: nobody else was "
-                       "served meanwhile. Only select may sleep: setblocking(False), and recv or send once it said ready")
+                       "served meanwhile. Only select may sleep: setblocking(False), then recv or send once it said so")
 
     def ended_with(self, exc: BaseException) -> None:
         """Nobody caught this."""
@@ -131,8 +132,8 @@ class Rubric:
         self._alike = self._alike + 1 if alike else 0
         self._before = self._ready
         if self._alike == MANY:
-            self._find("spinning", "", turn - MANY + 1, f"{MANY} turns and more had the same answer, and nothing moved: "
-                       f"the loop spins. {self._why_it_spins(idle)}")
+            self._find("spinning", "", turn - MANY + 1, f"{MANY} turns and more had the same answer, and nothing "
+                       f"moved: the loop spins. {self._why_it_spins(idle)}")
 
     def _why_it_spins(self, idle: Set[str]) -> str:
         for name in [*self._ready[0], *self._ready[1]]:
@@ -150,8 +151,8 @@ class Rubric:
         self._longest = max(self._longest, (facts["slept"], self._turn))
         polls = not any(self._ready) and facts["slept"] < 0.001
         self._polls = self._polls + 1 if polls else 0
-        if self._polls == MANY:
-            self._find("polling", "", self._turn - MANY + 1, "select is asked again and again with a time-out of "
+        if self._polls == POLLS:
+            self._find("polling", "", self._turn - POLLS + 1, "select is asked again and again with a time-out of "
                        "(nearly) 0: it polls, and costs a whole processor. With nothing else to do, let it sleep")
 
     def _on_ran(self, facts: Dict[str, Any]) -> None:
@@ -200,9 +201,9 @@ class Rubric:
             self._repairs += 1
 
     def _never_sent(self, who: str, stream: Stream, how: str) -> None:
-        self._find("short send ignored", who, stream.short, f"send of {who} took a part and left {stream.left:,} bytes, "
-                   f"which were never offered again ({how}): send answers how many bytes it took, and the rest is yours "
-                   "to keep")
+        self._find("short send ignored", who, stream.short, f"send of {who} took a part and left {stream.left:,} "
+                   f"bytes, which were never offered again ({how}): send answers how many bytes it took, and the rest "
+                   "is yours to keep")
 
     def _on_blocked(self, facts: Dict[str, Any]) -> None:
         if facts["call"] == "sendall":
@@ -255,11 +256,12 @@ class Rubric:
             f"{self._verdict('watching ended at end of file', 'end of file ignored')} "
             f"({count('ended', 0):,} ends of file)",
             self._verdict("nothing closed was given to select", "closed but listed"),
-            self._verdict("never spun", "spinning", "polling"),
+            self._verdict("never spun or polled", "spinning", "polling"),
             f"{self._verdict('only select slept', 'slept')} ({len(self._could_block)} sockets could have blocked)",
-            f"third list: {f'used {self._third:,} times' if self._third else 'empty'}; "
-            f"EAGAIN: {count('blocked', 0):,} times",
-            f"{count('accepted', 0):,} accepted, {count('connected', 0):,} connected, {max(begun - closed, 0):,} left open; "
+            f"third list: {f'used in {self._third:,} calls' if self._third else 'empty'}; "
+            f"EAGAIN met: {count('blocked', 0):,}",
+            f"{count('accepted', 0):,} accepted, {count('connected', 0):,} connected, "
+            f"{max(begun - closed, 0):,} left open; "
             f"{self._bytes['received']:,} bytes received, {self._bytes['sent']:,} sent", *unseen]
 
     def _verdict(self, good: str, *faults: str) -> str:
