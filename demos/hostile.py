@@ -96,11 +96,11 @@ def unleash(hostility: Hostility) -> None:
                          ("sendall", hands.sendall)):
         setattr(socket.socket, name, _changed(getattr(socket.socket, name), change))
     if hasattr(os, "sendfile"):
-        setattr(os, "sendfile", functools.partial(hands.sendfile, os.sendfile))
+        setattr(os, "sendfile", _changed(os.sendfile, hands.sendfile))
 
 
 def _changed(real: Callable[..., Any], change: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(real)
-    def call(sock: socket.socket, *args: Any, **kwargs: Any) -> Any:
-        return change(real, sock, *args, **kwargs)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return change(real, *args, **kwargs)
     return call

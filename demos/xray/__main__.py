@@ -122,6 +122,7 @@ def end_at_sigterm(outputs: Outputs) -> None:
 def main() -> None:
     """Run the program; what it prints, how it ends and its exit status are its own."""
     options = parsed()
+    sys.argv = [options.script, *options.arguments]
     rubric = Rubric()
     try:
         outputs = Outputs(options, rubric)
@@ -138,7 +139,6 @@ def main() -> None:
     Kernel(lambda event: [observer(event) for observer in outputs.observers], rubric, hostile.now).install()
     end_at_sigterm(outputs)
     keep_out_of_tracebacks(rubric.ended_with)
-    sys.argv = [options.script, *options.arguments]
     try:
         (run_module if options.module else run_script)(options.script)
     except NoSuchProgram as exc:

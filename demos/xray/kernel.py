@@ -72,20 +72,19 @@ class Kernel:
 
     def install(self) -> None:
         """From now on everything is seen."""
-        waits = select.select
-        seen = functools.wraps(waits)(functools.partial(self._select, waits))
+        seen = self._standing_for(select.select, self._select)
         setattr(select, "select", seen)
         if sys.platform != "win32":  # there SelectSelector looks select up at each call
             setattr(selectors.SelectSelector, "_select", staticmethod(seen))
         for name, position in (("recv", 1), ("recv_into", 2), ("recvfrom", 1), ("recvfrom_into", 2), ("recvmsg", 2)):
-            self._replace(name, self._receive, position)
+            self._replace(name, self._receive, name, position)
         for name in ("send", "sendall", "sendto", "sendmsg"):
-            self._replace(name, self._send)
+            self._replace(name, self._send, name)
         for name in ("accept", "connect", "connect_ex", "listen", "bind", "shutdown", "detach", "_real_close"):
             self._replace(name, getattr(self, f"_{name.strip('_')}"))
-        setattr(socket, "socketpair", functools.partial(self._socketpair, socket.socketpair))
+        setattr(socket, "socketpair", self._standing_for(socket.socketpair, self._socketpair))
         if hasattr(os, "sendfile"):
-            setattr(os, "sendfile", functools.partial(self._sendfile, os.sendfile))
+            setattr(os, "sendfile", self._standing_for(os.sendfile, self._sendfile))
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self.stop)
 
@@ -93,16 +92,23 @@ class Kernel:
         """Tell nothing more."""
         self._observer = None
 
+    def _standing_for(self, real: Callable[..., Any], method: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(real)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            return real(*args, **kwargs) if self._observer is None else method(real, *args, **kwargs)
+        return call
+
     def _replace(self, name: str, method: Callable[..., Any], *more: Any) -> None:
         real = getattr(socket.socket, name, None)
         if real is None:
             return
 
+        # No functools.partial here or above: PyPy's would show in tracebacks.
         @functools.wraps(real)
         def call(sock: socket.socket, *args: Any, **kwargs: Any) -> Any:
             if self._observer is None:
                 return real(sock, *args, **kwargs)
-            return method(functools.partial(real, sock), sock, *more, *args, **kwargs)
+            return method(lambda *args, **kwargs: real(sock, *args, **kwargs), sock, *more, *args, **kwargs)
         setattr(socket.socket, name, call)
 
     # -- telling
@@ -175,7 +181,11 @@ class Kernel:
                 self._watch.called(known.name if known else "?", call, blocking, self.clock() - start, self._turn)
 
     def _failed(self, known: Known, call: str, exc: OSError, **facts: Any) -> None:
-        if exc.errno in NOT_NOW:
+        if known.closed is not None:
+            self._tell("raised", callback=f"{call} of {known.name}", error=repr(exc))
+        elif exc.errno in NOT_NOW:
+            if known.sort == "new":
+                self._adopt(known)
             self._tell("blocked", who=known.name, call=call, **facts)
         elif known.sort == "connector":
             known.sort = "new"
@@ -190,7 +200,7 @@ class Kernel:
             lists = [list(arg) for arg in args[:3]]
         except TypeError:
             lists = []
-        if self._observer is None or len(lists) < 3 or kwargs:
+        if len(lists) < 3 or kwargs:
             return real(*args, **kwargs)
         timeout = args[3] if len(args) > 3 else None
         self._ask(lists, timeout)
@@ -236,9 +246,8 @@ class Kernel:
 
     # -- reading
 
-    def _receive(self, real: Callable[..., Any], sock: socket.socket, position: int, *args: Any,
+    def _receive(self, real: Callable[..., Any], sock: socket.socket, call: str, position: int, *args: Any,
                  **kwargs: Any) -> Any:
-        call = real.func.__name__  # type: ignore[attr-defined]
         flags = kwargs.get("flags", args[position] if len(args) > position else 0)
         if flags & NO_DATA:
             return real(*args, **kwargs)
@@ -265,8 +274,7 @@ class Kernel:
 
     # -- writing
 
-    def _send(self, real: Callable[..., Any], sock: socket.socket, *args: Any, **kwargs: Any) -> Any:
-        call = real.func.__name__  # type: ignore[attr-defined]
+    def _send(self, real: Callable[..., Any], sock: socket.socket, call: str, *args: Any, **kwargs: Any) -> Any:
         data = _bytes(args[0], call) if args else None
         known = self._of(sock)
         try:
@@ -292,7 +300,7 @@ class Kernel:
     def _sendfile(self, real: Callable[..., int], out: int, source: int, offset: Any, count: int, *args: Any,
                   **kwargs: Any) -> int:
         known = self._by_number.get(out)
-        if known is None or self._observer is None:
+        if known is None:
             return real(out, source, offset, count, *args, **kwargs)
         try:
             taken = real(out, source, offset, count, *args, **kwargs)

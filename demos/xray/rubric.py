@@ -162,7 +162,9 @@ class Rubric:
                        "question: everybody waited")
 
     def _on_raised(self, facts: Dict[str, Any]) -> None:
-        self._find("refused", "select", self._turn, f"select refused its question: {facts['error']}")
+        words = ("select refused its question" if facts["callback"] == "select" else
+                 f"{facts['callback']}, which was closed already")
+        self._find("refused", facts["callback"], self._turn, f"{words}: {facts['error']}")
 
     def _on_received(self, facts: Dict[str, Any]) -> None:
         self._bytes["received"] += facts["size"]
@@ -276,5 +278,4 @@ _ENDINGS: List[Tuple[Any, str]] = [
     (ConnectionResetError, "one client's reset ended the service for all: catch OSError and close that one"),
     (BrokenPipeError, "one client left before its answer: catch OSError and close that one"),
     (KeyboardInterrupt, "Ctrl-C is how a server is stopped: catch it where the loop begins"),
-    (ValueError, "where select said it, a socket was closed and still listed"),
 ]
