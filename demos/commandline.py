@@ -20,6 +20,7 @@ from protocols.idle import IdleLimit
 from reactor import Reactor
 from reactor.listener import shown
 
+from . import hostile
 from .glassbox import observe as glassbox
 
 Factory = Callable[[], Any]
@@ -77,6 +78,7 @@ class Server:
         options = parser.parse_args(argv)
         if options.unix and (getattr(options, "udp", False) or not hasattr(socket, "AF_UNIX")):
             parser.error("there are no Unix sockets on this system, or not for --udp: use --host and --port")
+        hostile.unleash(options.hostile)
         reactor = Reactor()
         with glassbox.observed(reactor, options, parser), reactor:
             prepare(reactor, self.name)
@@ -96,6 +98,7 @@ def shared(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", default="127.0.0.1", help="address or name to listen on (%(default)s)")
     parser.add_argument("--idle", type=positive, metavar="SECONDS", help="end connections that are silent for so long")
     glassbox.add_options(parser)
+    hostile.add_option(parser)
 
 
 def port(text: str) -> int:

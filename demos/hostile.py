@@ -7,7 +7,7 @@ import os
 import socket
 import time
 import weakref
-from typing import Any, Callable
+from typing import Any, Callable, Optional
 
 from reactor.testing import Hostility, Whims
 
@@ -15,7 +15,7 @@ now = time.monotonic
 KNOBS = {"most": int, "not_now": float, "ends_at": int, "resets_at": int}
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
+def add_option(parser: argparse.ArgumentParser) -> None:
     """The option."""
     parser.add_argument("--hostile", type=hostility, metavar="SEED[,KNOB=N...]",
                         help="cut what is sent and received anywhere, and say EAGAIN now and then, as this number "
@@ -88,8 +88,10 @@ class _Hands:
         return real(out, source, offset, count, *more)
 
 
-def unleash(hostility: Hostility) -> None:
-    """From now on, and for good: sockets that are connected or accepted, by whomever in this process."""
+def unleash(hostility: Optional[Hostility]) -> None:
+    """Let it have, for good, what is connected or accepted from now on, by whomever in this process; None: nobody."""
+    if hostility is None:
+        return
     hands = _Hands(hostility)
     for name, change in (("accept", hands.accept), ("connect", hands.connect), ("connect_ex", hands.connect),
                          ("recv", hands.recv), ("recv_into", hands.recv_into), ("send", hands.send),

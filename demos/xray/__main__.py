@@ -33,10 +33,11 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--brief", action="store_true", help="one line a turn")
     parser.add_argument("--summary", action="store_true", help="no trace, only the summary")
     parser.add_argument("--record", metavar="FILE", help="record all events to FILE")
+    parser.add_argument("--record-bytes", action="store_true", help="and all that is received and sent")
     parser.add_argument("--selectors", action="store_true",
                         help="let programs that would wait in epoll or kqueue (asyncio does) wait in select")
     parser.add_argument("--cd", metavar="FOLDER", help="run it in FOLDER")
-    hostile.arguments(parser)
+    hostile.add_option(parser)
     parser.add_argument("-m", dest="module", action="store_true", help="SCRIPT is the name of a module")
     parser.add_argument("script", metavar="SCRIPT")
     parser.add_argument("arguments", nargs=argparse.REMAINDER, metavar="ARGS")
@@ -73,7 +74,7 @@ class Outputs:
             self._stream: TextIO = (open(options.trace, "w", encoding="utf-8", errors="backslashreplace")
                                     if options.trace else os.fdopen(os.dup(2), "w", errors="backslashreplace"))
             if options.record:
-                self._closers.append(Recorder(options.record, hostile.now()))
+                self._closers.append(Recorder(options.record, hostile.now(), payloads=options.record_bytes))
         if not options.summary:
             self._closers.append((BriefPrinter if options.brief else Printer)(self._stream, hostile.now()))
         self.observers: List[Observer] = [rubric, Sieve(list(self._closers))]
@@ -131,8 +132,7 @@ def main() -> None:
     except OSError as exc:
         sys.exit(f"demos.xray: {exc.filename}: {exc.strerror}")
     atexit.register(outputs.close)
-    if options.hostile is not None:
-        hostile.unleash(options.hostile)
+    hostile.unleash(options.hostile)
     note_other_waits(rubric)
     if options.selectors:
         setattr(selectors, "DefaultSelector", selectors.SelectSelector)
