@@ -13,6 +13,8 @@ import signal
 import sys
 from typing import Any, Iterator, List, Optional, TextIO
 
+from reactor.trace import Event
+
 from .. import hostile
 from ..commandline import Parser
 from ..glassbox.printer import BriefPrinter, Printer
@@ -20,10 +22,9 @@ from ..glassbox.recorder import Recorder
 from .kernel import Kernel, Observer
 from .program import NoSuchProgram, keep_out_of_tracebacks, run_module, run_script
 from .rubric import Rubric
-from .sieve import Sieve
+from .sieve import READABLE, RECORDED, Sieve
 
 HIGH = 200  # descriptors from here on are ours: the program gets the numbers that it would get without us
-SEEN = {"SelectSelector"}
 
 
 def parsed() -> argparse.Namespace:
@@ -70,20 +71,28 @@ class Outputs:
         self._program = options.script
         self._process = os.getpid()
         self._closers: List[Any] = []
+        self.observers: List[Observer] = [rubric]
         with high_numbers():
             self._stream: TextIO = (open(options.trace, "w", encoding="utf-8", errors="backslashreplace")
                                     if options.trace else os.fdopen(os.dup(2), "w", errors="backslashreplace"))
             if options.record:
-                self._closers.append(Recorder(options.record, hostile.now(), payloads=options.record_bytes))
+                self._add(Recorder(options.record, hostile.now(), payloads=options.record_bytes), RECORDED)
         if not options.summary:
-            self._closers.append((BriefPrinter if options.brief else Printer)(self._stream, hostile.now()))
-        self.observers: List[Observer] = [rubric, Sieve(list(self._closers))]
+            self._add((BriefPrinter if options.brief else Printer)(self._stream, hostile.now()), READABLE)
+
+    def _add(self, output: Any, shown: int) -> None:
+        sieve = Sieve(output, shown)
+        self.observers.append(sieve)
+        self._closers += [sieve, output]
+
+    def observe(self, event: Event) -> None:
+        """Tell everybody."""
+        for observer in self.observers:
+            observer(event)
 
     def close(self) -> None:
         """Write what is left, and the summary.  Twice is once; a child that the program forked writes nothing."""
         if self._process == os.getpid() and not self._stream.closed:
-            for observer in self.observers[1:]:
-                observer.close()  # type: ignore[attr-defined]
             for closer in self._closers:
                 closer.close()
             self._rubric.close()
@@ -136,7 +145,7 @@ def main() -> None:
     note_other_waits(rubric)
     if options.selectors:
         setattr(selectors, "DefaultSelector", selectors.SelectSelector)
-    Kernel(lambda event: [observer(event) for observer in outputs.observers], rubric, hostile.now).install()
+    Kernel(outputs.observe, rubric, hostile.now).install()
     end_at_sigterm(outputs)
     keep_out_of_tracebacks(rubric.ended_with)
     try:
