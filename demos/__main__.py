@@ -13,6 +13,7 @@ from . import (address_book_server, blackjack_server, bulk_receiver, clock_serve
                http_server, uppercase_server, web_hello_server)
 from .commandline import Parser, Server, advice, is_taken, keep_standard_streams, prepare, say, shared, warn_if_public
 from .glassbox.observe import observed
+from .hostile import unleash
 
 # Each server and the options that it is started with.
 SERVERS = [
@@ -67,6 +68,7 @@ def main() -> None:
     given = parser.parse_args()
     rows: List[Row] = []
     servers = [(module.SERVER, module.__doc__ or "", arguments) for module, arguments in SERVERS]
+    unleash(given.hostile)
     reactor = Reactor()
     with observed(reactor, given, parser), reactor:
         prepare(reactor, "demos")

@@ -22,7 +22,7 @@ from protocols.idle import IdleLimit
 from reactor import Reactor
 from reactor.listener import shown
 
-from . import workers
+from . import hostile, workers
 from .glassbox import observe as glassbox
 
 Factory = Callable[[], Any]
@@ -85,6 +85,7 @@ class Server:
             parser.error("there are no workers on this system, or not for --udp: leave --workers out")
         if options.workers and options.record:
             parser.error("a recording is of one process: leave --workers or --record out")
+        hostile.unleash(options.hostile)
         reactor = Reactor()
         is_parent = options.workers and not options.worker  # which has no connections to tell of
         with contextlib.nullcontext() if is_parent else glassbox.observed(reactor, options, parser), reactor:
@@ -123,6 +124,7 @@ def shared(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", default="127.0.0.1", help="address or name to listen on (%(default)s)")
     parser.add_argument("--idle", type=positive, metavar="SECONDS", help="end connections that are silent for so long")
     glassbox.add_options(parser)
+    hostile.add_option(parser)
 
 
 def port(text: str) -> int:

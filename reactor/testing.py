@@ -7,17 +7,30 @@
     assert peer.recv(100) == b"hello"
 
 `pair()` makes the two ends, `FakeClock` the time, `ScriptedSocket` a kernel that says what the test
-wants to hear, `FaultySocket` a real socket of which one chosen call goes wrong.
+wants to hear, `FaultySocket` a real socket of which one chosen call goes wrong, `HostileSocket` one on which
+nothing ever goes smoothly.  `sweep_faults` and `sweep_hostility` try a protocol on all of these;
+`RecordingTransport` and `split_everywhere` (checking.py) need no socket at all.  tests/README.md is the tutorial.
 """
 from __future__ import annotations
 
+import contextlib
+import errno
+import itertools
 import os
 import select
 import socket
 from collections import deque
-from typing import Any, Callable, Deque, List, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Deque, Iterable, Iterator, List, Optional, Sequence, Tuple, Union
 
+from .checking import RecordingTransport, split_everywhere
+from .errors import PEER_GONE
+from .hostility import Hostility, Whims
 from .loop import EventLoop
+from .reactor import Reactor
+from .trace import Event
+
+__all__ = ["FakeClock", "Faults", "FaultySocket", "HostileSocket", "Hostility", "RecordingTransport", "ScriptedSocket",
+           "Whims", "converse", "pair", "run_turns", "split_everywhere", "sweep_faults", "sweep_hostility"]
 
 Answer = Union[bytes, int, Exception]
 
@@ -178,6 +191,141 @@ class FaultySocket:
         return self._sock.send(data[:1] if self._faults.strikes() else data)
 
     def shutdown(self, how: int) -> None:
-        """As the socket's, unless the fault strikes."""
-        self._faults.strikes()
+        """As the socket's; no system refuses it to a healthy socket, so where the fault strikes it is done first."""
         self._sock.shutdown(how)
+        self._faults.strikes()
+
+
+class HostileSocket:
+    """A real socket in the hands of a hostile kernel, and so is what it accepts; all else is the socket's own."""
+
+    def __init__(self, sock: socket.socket, hostility: Hostility) -> None:
+        self._sock = sock
+        self._hostility = hostility
+        self._whims = hostility.towards_next()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sock, name)
+
+    def recv(self, size: int) -> bytes:
+        """As the socket's, but cut."""
+        data: bytes = self._whims.receive(self._sock, size, self._sock.recv, b"")
+        return data
+
+    def send(self, data: bytes) -> int:
+        """As the socket's, but cut."""
+        return self._whims.send(self._sock, len(data), lambda size: self._sock.send(data[:size]))
+
+    def accept(self) -> Tuple[Any, Any]:
+        """As the socket's, if the kernel is in the mood."""
+        sock, peer = self._whims.accept(self._sock, self._sock.accept)
+        return HostileSocket(sock, self._hostility), peer
+
+
+# -- whole conversations
+
+Make = Callable[[Reactor], Any]  # makes a protocol
+FAULTS: Sequence[Union[int, str]] = (errno.EAGAIN, "one byte", errno.ENOBUFS, errno.ECONNRESET, errno.EPIPE)
+
+
+class _Peer:
+    """The other end: sends what it has, half-closes, reads until the end."""
+
+    def __init__(self, sock: socket.socket, sends: bytes, half_closes: bool) -> None:
+        self._sock = sock
+        self._sends = memoryview(sends)
+        self._half_closes = half_closes
+        self.received = b""
+        self.over = False
+
+    def play(self) -> bool:
+        """As far as it goes; True once it is over."""
+        for step in (self._send, self._receive):
+            try:
+                step()
+            except BlockingIOError:
+                pass  # later
+            except OSError:
+                self._sends = self._sends[:0]
+                self.over = step == self._receive
+        return self.over
+
+    def _send(self) -> None:
+        while self._sends:
+            self._sends = self._sends[self._sock.send(self._sends):]
+        if self._half_closes:
+            self._half_closes = False
+            self._sock.shutdown(socket.SHUT_WR)
+
+    def _receive(self) -> None:
+        while not self.over:
+            data = self._sock.recv(1500)
+            self.received += data
+            self.over = not data
+
+
+def converse(make: Make, sends: bytes, wrap: Callable[[socket.socket], Any] = lambda sock: sock,
+             half_close: bool = True) -> bytes:
+    """Play a peer that sends `sends` to the protocol `make(reactor)`, and half-closes; what it got until the end.
+
+    All runs in one thread, on a clock that jumps.  `wrap` may put a bad kernel between the socket and the reactor.
+    AssertionError where it never ends, where the protocol raises, where connection_lost is not called
+    exactly once, or where anything is still open or watched.
+    """
+    clock = FakeClock()
+    events: List[Event] = []
+    ours, theirs = pair(buffer=1)
+    theirs.setblocking(False)
+    with theirs, ours, Reactor(clock=clock, select=clock.select) as reactor:
+        reactor.observer = events.append
+        watched = len(reactor._readers)
+        reactor.adopt(lambda: make(reactor), wrap(ours))
+        peer = _Peer(theirs, sends, half_close)
+        run_turns(reactor, lambda: peer.play() and not reactor.endpoints, at_most=100000)
+        raised = [str(event) for event in events if event.kind == "raised"]
+        ends = [event.kind for event in events].count("closed")
+        left = len(reactor._readers) + len(reactor._writers) - watched
+    assert not raised, raised[0]
+    assert ends == 1 and not left, f"connection_lost was called {ends} times, {left} watchers are left"
+    return peer.received
+
+
+def sweep_faults(make: Make, sends: bytes, half_close: bool = True) -> int:
+    """Hold that conversation again and again, another system call going wrong each time; how often.
+
+    However it goes wrong, the peer must get what it gets when nothing does, or the beginning of it where the
+    connection was lost.  AssertionError, which names the call and the fault, where it does not, and as in converse().
+    """
+    whole, runs = converse(make, sends, half_close=half_close), 0
+    for fault in FAULTS:
+        for nth in itertools.count(1):
+            faults = Faults(nth, fault)
+            with _named(f"{fault if isinstance(fault, str) else errno.errorcode[fault]} in call {nth}"):
+                got = converse(make, sends, lambda sock: FaultySocket(sock, faults), half_close)
+                lost = fault in PEER_GONE
+                assert whole.startswith(got) if lost else got == whole, f"{got!r} instead of {whole!r}"
+            runs += 1
+            if not faults.fired:
+                break
+    return runs
+
+
+def sweep_hostility(make: Make, sends: bytes, seeds: Iterable[int] = range(100), half_close: bool = True) -> int:
+    """Hold that conversation with each seed's hostile kernel; how often.  The peer must get what it always gets."""
+    whole, runs = converse(make, sends, half_close=half_close), 0
+    for seed in seeds:
+        with _named(f"hostile seed {seed}"):
+            hostility = Hostility(seed, most=(1, 7, 100, 5000)[seed % 4])
+            got = converse(make, sends, lambda sock: HostileSocket(sock, hostility), half_close)
+            assert got == whole, f"{got!r} instead of {whole!r}"
+        runs += 1
+    return runs
+
+
+@contextlib.contextmanager
+def _named(name: str) -> Iterator[None]:
+    """Say of an AssertionError in which run it came."""
+    try:
+        yield
+    except AssertionError as exc:
+        raise AssertionError(f"{name}: {exc}") from exc
