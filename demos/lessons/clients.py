@@ -39,8 +39,8 @@ def lines(size: int) -> bytes:
 
 
 def capitals(data: bytes) -> bytes:
-    """The faultless answer."""
-    return data.decode().upper().encode()
+    """The faultless answer; what is no UTF-8 stays as it is."""
+    return data.decode("utf-8", "surrogateescape").upper().encode("utf-8", "surrogateescape")
 
 
 def polite(host: str, port: int, data: bytes = LINE, patience: float = 2.0) -> Seen:
