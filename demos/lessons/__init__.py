@@ -1,1 +1,1 @@
-"""From a blocking server to async/await: nine steps, the exercises, and one page of answers."""
+"""One server written nine times, from blocking to async/await: each step breaks for a reason that one can see."""
