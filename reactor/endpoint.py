@@ -68,7 +68,8 @@ class Endpoint:
     def tell(self, kind: str, **facts: Any) -> None:
         """Tell the loop's observer, if there is one, what happened to this endpoint."""
         if self.loop.observer is not None:
-            self.loop.tell(kind, who=self.name, **facts)
+            facts["who"] = self.name
+            self.loop.hand(kind, facts)
 
     def close(self) -> None:
         """End in an orderly way.  Twice is once."""

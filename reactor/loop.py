@@ -311,7 +311,11 @@ class EventLoop:
     # -- telling
 
     def tell(self, kind: str, **facts: Any) -> None:
-        """Hand an event to the observer.  One that raises is taken off: it must not change what it watches."""
+        """Tell the observer, if there is one, what happened."""
+        self.hand(kind, facts)
+
+    def hand(self, kind: str, facts: Dict[str, Any]) -> None:
+        """As tell().  An observer that raises is taken off: it must not change what it watches."""
         try:
             if self.observer is not None:
                 self.observer(trace.Event(self.time(), self.turns, kind, facts))

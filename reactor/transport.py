@@ -61,7 +61,7 @@ class StreamTransport(SocketEndpoint):
         self._timer: Optional[Timer] = None
         self._appetite = MODEST
         self._paused = False  # set by pause_reading()
-        self._choked = False  # set while the protocol's writing is paused
+        self._choked = True  # set while the protocol's writing is paused, and until it knows its transport
         self._eof_in = False  # set when the peer said end of file
         self._eof_out = False  # set by write_eof()
         self._shut = False  # set when the peer was told that we send no more
@@ -75,6 +75,12 @@ class StreamTransport(SocketEndpoint):
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         """'peername', 'sockname' or 'socket'; the default where it is not known (any more)."""
         return self._peer if self._peer and name == "peername" else super().get_extra_info(name, default)
+
+    def begin(self) -> None:
+        """Introduce the protocol and start to read; called once, by the loop."""
+        self._choked = False
+        super().begin()
+        self._mind_the_mark()  # of what was written before
 
     # -- reading
 

@@ -278,6 +278,15 @@ class ReadingTest(TransportCase):
 
 
 class WritingTest(TransportCase):
+    def test_what_is_written_before_connection_made_pauses_after_it(self):
+        """Edge case 117: no callback comes before connection_made, however much is queued."""
+        reactor = self.open_reactor()
+        ours, peer = self.pair(4096)
+        transport, protocol = reactor.adopt(Recorder, ours)
+        transport.write(bytes(10 ** 6))
+        reactor.turn(0)
+        self.assertEqual(["connection_made", "pause_writing"], protocol.calls[:2])
+
     def test_what_the_kernel_did_not_take_follows_in_order(self):
         """Edge cases 110, 115, 116: try at once, queue the rest, then only append."""
         transport, _, sock = self.script(3, 2, 100)
