@@ -16,7 +16,8 @@ from typing import Any, Callable, List, Optional
 from .endpoint import Endpoint, Watcher
 from .errors import CONNECTING
 from .listener import no_delay, shown
-from .loop import EventLoop, log
+from .loop import EventLoop
+from .trace import log
 from .transport import StreamTransport
 
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import socket
 from functools import partial
-from typing import TYPE_CHECKING, Any, Callable, Dict, Optional
+from typing import TYPE_CHECKING, Any, Callable, Dict, Optional, Tuple
 
 from .timers import Handle
 
@@ -170,6 +170,14 @@ class SocketEndpoint(Endpoint):
 def reason(exc: Optional[BaseException]) -> str:
     """Why something ended, in words; None is an end that we wanted."""
     return "by us" if exc is None else str(exc) or repr(exc)
+
+
+def named(watcher: Watcher, writing: bool = False) -> Tuple[str, str]:
+    """Who is watched, and the reason why."""
+    owner = owner_of(watcher.callback)
+    if hasattr(owner, "why"):
+        return owner.name, owner.why(writing)
+    return f"fd {watcher.fd}", describe(watcher.callback)
 
 
 def owner_of(callback: Any) -> Any:

@@ -23,7 +23,8 @@ from typing import Any, Callable, List, Optional
 
 from .endpoint import Endpoint, Watcher
 from .errors import CLIENT_LEFT, EXHAUSTED, NOT_HERE, NOT_NOW
-from .loop import WINDOWS, EventLoop, log
+from .loop import WINDOWS, EventLoop
+from .trace import log
 from .transport import StreamTransport
 
 try:

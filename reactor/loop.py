@@ -27,7 +27,6 @@ files (select calls them always ready).
 from __future__ import annotations
 
 import itertools
-import logging
 import select
 import sys
 import threading
@@ -37,17 +36,15 @@ from functools import partial
 from typing import Any, Callable, Deque, Dict, Iterable, Iterator, List, Optional, Sequence, Set, Tuple
 
 from . import trace
-from .endpoint import Endpoint, Watcher, describe, owner_of, words
+from .endpoint import Endpoint, Watcher, describe, named, owner_of, words
 from .timers import Handle, Timer, Timers
+from .trace import log
 from .workingset import MANY, WorkingSet
-
-log = logging.getLogger("reactor")
 
 WINDOWS = sys.platform == "win32"
 DAY = 86400.0  # longer timeouts overflow on some systems
 # How long to sleep with nothing to wait for: for ever, but on Windows Ctrl-C does not end a select.
 ASLEEP = 0.5 if WINDOWS else None
-
 
 HasFileno = Any  # a socket, or anything else with a fileno()
 Selectable = Any  # that, or a descriptor number
@@ -55,14 +52,12 @@ Answer = Tuple[Sequence[int], Sequence[int], Sequence[int]]
 Select = Callable[..., Answer]
 
 
-class EventLoop:
+class EventLoop(trace.Observable):
     """Runs callbacks when sockets are ready and timers are due, all on the thread that called run()."""
 
     # `select` and `clock` (seconds, never going back) are a test's to replace.
     def __init__(self, *, select: Select = select.select, clock: Callable[[], float] = time.monotonic) -> None:
-        self.time = clock
-        self.observer: Optional[Callable[[trace.Event], object]] = None
-        self.turns = 0
+        super().__init__(clock)
         self.events = 0  # how often select found a socket ready
         self.received = self.sent = 0  # bytes, of all streams
         self.most = self.largest = 0  # endpoints at once; bytes in one outbound queue
@@ -110,7 +105,7 @@ class EventLoop:
         if writable or failed:
             ready += [writers[fd] for fd in dict.fromkeys((*writable, *failed))]
         if self.observer is not None:
-            names, count = [self._named(watcher)[0] for watcher in ready], len(readable)
+            names, count = [named(watcher)[0] for watcher in ready], len(readable)
             self.tell("ready", readable=names[:count], writable=names[count:], slept=self.time() - began)
         last = self._timers.last
         if self._soon:
@@ -308,36 +303,15 @@ class EventLoop:
     def __exit__(self, *exc_info: object) -> None:
         self.close()
 
-    # -- telling
-
-    def tell(self, kind: str, **facts: Any) -> None:
-        """Tell the observer, if there is one, what happened."""
-        self.hand(kind, facts)
-
-    def hand(self, kind: str, facts: Dict[str, Any]) -> None:
-        """As tell().  An observer that raises is taken off: it must not change what it watches."""
-        try:
-            if self.observer is not None:
-                self.observer(trace.Event(self.time(), self.turns, kind, facts))
-        except Exception:
-            self.observer = None
-            log.exception("the observer raised, and is not called any more")
-
     def _tell_what_is_asked(self, timeout: Optional[float], patience: Optional[float]) -> None:
         if self._told[0] is not self.asked or self.asked is None:
-            self._told = self.asked or self._ask(), [self._named(watcher) for watcher in self._readers.values()]
+            self._told = self.asked or self._ask(), [named(watcher) for watcher in self._readers.values()]
         timer = self._timers.first()
         why = ("callbacks wait" if self._soon else "as turn() was asked" if timeout == patience is not None else
                "nothing is due" if timer is None else
                f"next timer: {describe(timer.callback)}")
-        writing = [self._named(watcher, True) for watcher in self._writers.values()]
+        writing = [named(watcher, True) for watcher in self._writers.values()]
         self.tell("turn", reading=self._told[1], writing=writing, timeout=timeout, why=why)
-
-    def _named(self, watcher: Watcher, writing: bool = False) -> Tuple[str, str]:
-        owner = owner_of(watcher.callback)
-        if hasattr(owner, "why"):
-            return owner.name, owner.why(writing)
-        return f"fd {watcher.fd}", describe(watcher.callback)
 
 
 def _ask_about(fd: int) -> Optional[Exception]:

@@ -10,7 +10,10 @@ change neither.  str(event) is the sentence.
 """
 from __future__ import annotations
 
-from typing import Any, Dict, NamedTuple
+import logging
+from typing import Any, Callable, Dict, NamedTuple, Optional
+
+log = logging.getLogger("reactor")
 
 SENTENCES = {
     # The turn: whom select is asked about and why, what it answers, what is run because of it.
@@ -98,3 +101,25 @@ class _Words(Dict[str, Any]):
         if name == "writing":
             return "".join(f"; to write: {who} ({why})" for who, why in fact)
         return fact
+
+
+class Observable:
+    """Something with turns that tells an observer what happens in them."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self.time = clock
+        self.turns = 0
+        self.observer: Optional[Callable[[Event], object]] = None
+
+    def tell(self, kind: str, **facts: Any) -> None:
+        """Tell the observer, if there is one, what happened."""
+        self.hand(kind, facts)
+
+    def hand(self, kind: str, facts: Dict[str, Any]) -> None:
+        """As tell().  An observer that raises is taken off: it must not change what it watches."""
+        try:
+            if self.observer is not None:
+                self.observer(Event(self.time(), self.turns, kind, facts))
+        except Exception:
+            self.observer = None
+            log.exception("the observer raised, and is not called any more")
