@@ -6,6 +6,7 @@ reads only when it is asked to: a huge file that is piped in never piles up in m
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import socket
 import sys
@@ -16,6 +17,7 @@ from protocols.lines import LineBuffer, LineTooLong
 from reactor import Reactor
 
 from .commandline import Parser, keep_standard_streams, port, positive, say, silence
+from .glassbox.observe import add_options, observed
 
 PIECE = 64 * 1024
 LONGEST_LINE = 1024 * 1024
@@ -27,6 +29,7 @@ class Console:
     def __init__(self, reactor: Reactor, prompt: str = "", *, always_prompt: bool = False) -> None:
         self.reactor = reactor
         self.status: Optional[int] = None
+        self.observers = contextlib.ExitStack()  # of the loop; they see its end too
         self.typing = os.isatty(0)
         self._prompt = prompt if self.typing else f"{prompt}\n" if always_prompt else ""
         self._lines = LineBuffer(LONGEST_LINE)
@@ -109,6 +112,7 @@ def arguments(description: str, default_port: Optional[int]) -> argparse.Argumen
                         help="%(default)s by default" if default_port else None)
     parser.add_argument("--unix", metavar="PATH", help="connect to a Unix socket instead")
     parser.add_argument("--timeout", type=positive, default=5.0, metavar="SECONDS", help="to connect: %(default)g")
+    add_options(parser)
     return parser
 
 
@@ -116,6 +120,8 @@ def connect(console: Console, options: argparse.Namespace, factory: Callable[[],
     """Connect as the options say; the program ends with status 1 where nobody answers."""
     if options.unix and not hasattr(socket, "AF_UNIX"):
         return console.finish(1, "this system has no Unix sockets")
+    mistake = Parser(prog=os.path.basename(sys.argv[0]).replace(".py", ""))
+    console.observers.enter_context(observed(console.reactor, options, mistake))
     console.reactor.connect(factory, options.host, options.port or 0, unix=options.unix, timeout=options.timeout,
                             on_error=console.failed)
 
@@ -131,4 +137,5 @@ def run(start: Callable[[Reactor], Console]) -> NoReturn:
             if console.typing:
                 say("")  # the shell's prompt would stand right behind ^C
             console.finish(130)
+    console.observers.close()
     sys.exit(console.status)

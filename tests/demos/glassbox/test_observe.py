@@ -12,7 +12,7 @@ from protocols.echo import Echo
 from reactor import Reactor
 from reactor.testing import pair, run_turns
 
-from ..running import Running, connected
+from ..running import Running, client, connected
 from .grammar import hold
 from .traffic import Traffic
 
@@ -102,6 +102,15 @@ class Demos(Observed):
                     self.assertEqual(program, recording.header["program"])
                 self.assertLess({"listening", "turn", "ready", "accepted", "sent", "closed"}, set(kinds))
                 self.assertEqual("end", kinds[-1])
+
+    def test_clients_are_traced_and_recorded_to_their_end(self):
+        with Running("echo_server", "--port", 0) as server:
+            options = "--trace=brief", "--record", self.path
+            ended = client("echo_client", "127.0.0.1", server.port, *options, stdin=b"hello\n")
+        self.assertEqual((0, b"hello\n"), (ended.returncode, ended.stdout))
+        self.assertRegex(ended.stderr.decode(), r"#\d+ recv 6")
+        with open_recording(self.path) as recording:
+            self.assertEqual(["closed", "end"], [event.kind for event in recording if event.kind in ("closed", "end")])
 
 
 if __name__ == "__main__":
