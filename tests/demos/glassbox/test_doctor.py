@@ -85,6 +85,13 @@ class Maladies(Patient):
         self.assertIn("recv said end of file on #4 and the socket is still watched", finding.sentence)
         self.assertEqual(99, finding.turn)
 
+    def test_a_factory_that_refuses_its_clients_does_not_spin(self):
+        listener = self.reactor.listen(lambda: None)
+        for _ in range(150):
+            self.client_of(listener).close()
+            self.reactor.turn(0)
+        self.assertEqual([], self.said)
+
     def test_a_named_socket_always_wanted_writable(self):
         for turn in range(150):
             self.doctor(Event(1.0, turn, "turn", {"reading": [], "writing": [("#5", "client")], "timeout": None,
