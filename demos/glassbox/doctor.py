@@ -135,7 +135,7 @@ class _Spinning:
     def __init__(self, doctor: Doctor) -> None:
         self._doctor = doctor
         self._streaks: Dict[Tuple[str, str], int] = {}  # of who and direction: turns in a row
-        self._callbacks: Dict[Tuple[str, str], str] = {}  # of the user's own watchers
+        self._callbacks: Dict[Tuple[str, str], str] = {}  # of whom not all is told
         self._ended: Set[str] = set()
         self._turn = -1
         self._idle = True  # no event since the last callback returned
@@ -146,8 +146,9 @@ class _Spinning:
 
     def _asked(self, event: Event) -> None:
         facts = event.facts
+        # A listener whose factory refuses a client tells of nothing either.
         self._callbacks = {(who, direction): why for direction in ("reading", "writing")
-                           for who, why in facts[direction] if who.startswith("fd ")}
+                           for who, why in facts[direction] if who.startswith("fd ") or why == "the listener"}
 
     def _ready(self, event: Event) -> None:
         self._idle = True

@@ -8,13 +8,14 @@ Theory of operation
    there must be the recorded answer to just this question, else the program has diverged.
 3. The reactor's own events are compared with the recorded ones, one by one, and move the finger.  Left out
    are those that depend on the machine and not on the program (UNCOMPARED), and all durations.
-4. The clock says the time of the last event.  Timers get the moment that was recorded for them, so that they come
-   due in the turn in which they did.
+4. The clock says the time of the last event.  Timers get the moment that was recorded for them, and fire when the
+   recording says so: the real clock was read between two events, so that no comparison would be sure.
 5. What the recording does not hold cannot be fed: what another thread or a signal brought, and what
    watchers of the program's own found.  There the re-run ends, the same so far.
 """
 from __future__ import annotations
 
+import heapq
 import importlib
 import inspect
 import os
@@ -25,6 +26,7 @@ from typing import Any, Callable, Dict, Iterator, List, NoReturn, Optional, Tupl
 from reactor import Reactor
 from reactor.datagram import DatagramTransport
 from reactor.listener import Listener
+from reactor.timers import Timer, Timers
 from reactor.trace import Event
 
 from .words import what, who
@@ -81,6 +83,8 @@ class Script:
     def diverge(self, instead: str) -> NoReturn:
         """Stop with one sentence."""
         recorded = self.peek()
+        if recorded.facts.get("head", "") is None:
+            raise CannotRerun("the program sends files straight from the disk, which no recording holds")
         raise Diverged(f"turn {recorded.turn}: recorded: {who(recorded)} {what(recorded)}; {instead}")
 
     def expects(self, name: str, *kinds: str) -> Optional[Event]:
@@ -89,9 +93,8 @@ class Script:
         return event if event.kind in kinds and event.facts.get("who") == name else None
 
     def now(self) -> float:
-        """The clock.  A timer fires when the recording says so, and not by a rounding earlier."""
-        coming = self.peek()
-        return coming.time if coming.kind == "timer fired" else self._last.time - 1e-6
+        """The clock: the time of the last event."""
+        return self._last.time
 
     @property
     def turn(self) -> int:
@@ -214,12 +217,34 @@ def _address(shown: Any) -> Any:
     return (host.strip("[]"), int(number)) if host and number.isdecimal() else shown
 
 
+class ScriptedTimers(Timers):
+    """Timers that fire when they were recorded to fire."""
+
+    def __init__(self, script: Script) -> None:
+        super().__init__()
+        self._script = script
+
+    def due(self, now: float, last: int) -> Iterator[Timer]:
+        """Those that the recording has here, each known by its moment; each leaves the heap as it is given."""
+        while self._script.peek().kind == "timer fired":
+            moment = self._script.peek().facts["due"]
+            found = [entry for entry in self.heap if entry[2].callback is not None and entry[2].when() == moment]
+            if not found:
+                self._script.diverge("the program has no timer for that moment")
+            self.heap.remove(min(found))
+            heapq.heapify(self.heap)
+            timer = min(found)[2]
+            timer.on_cancel = None
+            yield timer
+
+
 class ScriptedReactor(Reactor):
     """A Reactor on which everything outside the program comes from a script."""
 
     def __init__(self, script: Script) -> None:
         super().__init__(select=self._answer, clock=script.now)
         self._script = script
+        self._timers = ScriptedTimers(script)
         self._sockets: Dict[str, ScriptedKernel] = {}
         self.observer = script.observe
 

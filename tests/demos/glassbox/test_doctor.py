@@ -85,6 +85,13 @@ class Maladies(Patient):
         self.assertIn("recv said end of file on #4 and the socket is still watched", finding.sentence)
         self.assertEqual(99, finding.turn)
 
+    def test_a_factory_that_refuses_its_clients_does_not_spin(self):
+        listener = self.reactor.listen(lambda: None)
+        for _ in range(150):
+            self.client_of(listener).close()
+            self.reactor.turn(0)
+        self.assertEqual([], self.said)
+
     def test_a_named_socket_always_wanted_writable(self):
         for turn in range(150):
             self.doctor(Event(1.0, turn, "turn", {"reading": [], "writing": [("#5", "client")], "timeout": None,
@@ -152,6 +159,12 @@ class Maladies(Patient):
         finding = self.the_finding("growing")
         self.assertIn("the queue of #1 only grows", finding.sentence)
         self.assertIn("pause_writing", finding.missing)
+
+    def test_a_queue_that_is_written_to_while_paused_but_drains_does_not_grow(self):
+        self.doctor(Event(1.0, 0, "writing paused", {"who": "#1", "depth": 70000}))
+        for turn in range(1, 100):
+            self.doctor(Event(1.0, turn, "queued", {"who": "#1", "size": 500, "depth": 70000 + 1000 * (turn % 50)}))
+        self.assertEqual([], self.said)
 
     def test_a_large_answer_in_one_piece_is_no_growing_queue(self):
         ours, _ = self.pair(4096)
@@ -356,6 +369,20 @@ class TheWatchdog(Case):
             watchdog(Event(0.0, turn, "ready", {}))
             watchdog.look(sys.float_info.max)
         self.assertEqual(2, len(said))
+
+    def test_what_only_time_tells_is_looked_for_while_the_loop_sleeps(self):
+        looked = threading.Event()
+        with Watchdog(print, patience=0.01, also=looked.set):
+            self.assertTrue(looked.wait(10))
+
+    def test_the_doctor_may_be_asked_from_another_thread(self):
+        said = []
+        doctor = Doctor(said.append, idle=10.0)
+        doctor(Event(0.0, 3, "adopted", {"who": "#1"}))
+        asked = threading.Thread(target=doctor.look, args=(20.0,))
+        asked.start()
+        asked.join()
+        self.assertIn("turn 3: nothing has moved on #1 for 20 seconds", said[0])
 
     def test_attended_gives_both_in_one_observer(self):
         said = []
