@@ -3,7 +3,8 @@
 New        outputs: whoever has an answer waiting is watched for room to send.
            An idle client is in no list of writers, so nothing spins.
 Breaks     python3 -m demos.lessons 4
-           [1] send() may take less than it is given; the rest is gone.
+           [1] send() may take less than it is given; the rest is gone.  Linux hides
+               that: a local socket holds megabytes.  --buffer 4096 brings it out.
            [2] A reset raises out of recv(), and the server is dead for everybody.
            [3] End of input closes at once, whatever is still queued.
            [4] The closed one is still in `writable`: KeyError, dead as well.
@@ -67,11 +68,14 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     """Listen, say so, and serve until Ctrl-C."""
     parser = argparse.ArgumentParser(prog="step_4", description=serve.__doc__)
     parser.add_argument("--port", type=int, default=12000, help="%(default)s by default; 0: a free one")
+    parser.add_argument("--buffer", type=int, help="bytes that the kernel keeps for each client (it rounds up)")
     options = parser.parse_args(argv)
     try:
         listener = socket.create_server(("127.0.0.1", options.port))
     except (OSError, OverflowError) as exc:
         parser.error(f"port {options.port}: {exc}; try --port 0")
+    if options.buffer:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, options.buffer)  # each accepted socket inherits it
     with suppress(KeyboardInterrupt), listener:  # Ctrl-C is how it ends
         print(f"step_4 listening on 127.0.0.1:{listener.getsockname()[1]}", flush=True)
         serve(listener)

@@ -70,11 +70,14 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     """Listen, say so, and serve until Ctrl-C."""
     parser = argparse.ArgumentParser(prog="step_4_mended", description=serve.__doc__)
     parser.add_argument("--port", type=int, default=12000, help="%(default)s by default; 0: a free one")
+    parser.add_argument("--buffer", type=int, help="bytes that the kernel keeps for each client (it rounds up)")
     options = parser.parse_args(argv)
     try:
         listener = socket.create_server(("127.0.0.1", options.port))
     except (OSError, OverflowError) as exc:
         parser.error(f"port {options.port}: {exc}; try --port 0")
+    if options.buffer:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, options.buffer)  # each accepted socket inherits it
     with suppress(KeyboardInterrupt), listener:  # Ctrl-C is how it ends
         print(f"step_4_mended listening on 127.0.0.1:{listener.getsockname()[1]}", flush=True)
         serve(listener)

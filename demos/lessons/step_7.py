@@ -4,7 +4,7 @@ New        A LineBuffer puts the borders back that a stream does not keep, so a
            letter can arrive in as many pieces as it likes.  The conversation meets
            no socket: its tests run over a socketpair, turn by turn, without sleeping.
 Breaks     python3 -m demos.lessons 7
-           Nothing breaks, but one story is told by five methods, and what the
+           Nothing breaks, but one story is told by four methods, and what the
            client is asked next has to be remembered between them.
 Repaired   in step 8, where the story is one function that awaits.
 """
