@@ -1,0 +1,57 @@
+"""Shout: what a client says comes back in capitals.
+
+The symptom: one client is connected and says nothing, and the fan of the machine starts.
+
+    python3 -m demos.lessons.broken always_writable
+"""
+from __future__ import annotations
+
+import select
+import socket
+import sys
+from typing import Dict
+
+server = socket.create_server(("127.0.0.1", int(sys.argv[1]) if sys.argv[1:] else 10000))
+server.setblocking(False)
+print("listening on %s:%d" % server.getsockname(), flush=True)
+
+queues: Dict[socket.socket, bytes] = {}  # each client, and what it is still to be sent
+
+
+def drop(client: socket.socket) -> None:
+    del queues[client]
+    client.close()
+
+
+def hear(client: socket.socket) -> None:
+    try:
+        data = client.recv(4096)
+    except ConnectionError:
+        data = b""
+    if data:
+        queues[client] += data.upper()
+    else:
+        drop(client)
+
+
+def say(client: socket.socket) -> None:
+    try:
+        sent = client.send(queues[client])
+    except ConnectionError:
+        drop(client)
+    else:
+        queues[client] = queues[client][sent:]
+
+
+while True:
+    readable, writable, _ = select.select([server, *queues], list(queues), [])
+    for sock in readable:
+        if sock is server:
+            client, _ = server.accept()
+            client.setblocking(False)
+            queues[client] = b""
+        else:
+            hear(sock)
+    for client in writable:
+        if client in queues:
+            say(client)
