@@ -1,0 +1,134 @@
+"""The pages that explain: what they link to exists, what they tell one to run runs and prints what they say it prints."""
+import ast
+import importlib.util
+import platform
+import re
+import subprocess
+import sys
+import unittest
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from pathlib import Path
+
+from demos.lessons import kernel, problems
+from demos.lessons.broken.checks import CHECKS
+
+ROOT = Path(__file__).resolve().parents[3]
+PAGES = [ROOT / "reactor" / "README.md", ROOT / "demos" / "lessons" / "README.md"]
+NAMED = {"demos.lessons.kernel": kernel.EXPERIMENTS, "demos.lessons.problems": problems.EXPERIMENTS,
+         "demos.lessons.broken": CHECKS}
+# Here the figures are the machine's own, and so are a line's breaks, which depend on them.
+SAME_EVERYWHERE = sys.platform == "linux" and platform.python_implementation() == "CPython"
+
+
+def text_of(page):
+    return page.read_text(encoding="utf-8")
+
+
+def commands(text):
+    """Each `python3 -m MODULE ARGUMENTS` of a page, as (module, arguments)."""
+    # `demos` alone is a command too; what follows `|`, `&` or two spaces is not the command's.
+    for found in re.findall(r"python3 -m ([\w.]+)((?: (?![|&<>])[^ `\n)]+)*)", text):
+        yield found[0], found[1].split()
+
+
+@lru_cache(maxsize=None)
+def names_in(path):
+    """What a Python file defines: its functions, classes and constants, and Class.method."""
+    found = set()
+
+    def walk(body, prefix):
+        for node in body:
+            if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+                found.add(prefix + node.name)
+                if isinstance(node, ast.ClassDef):
+                    walk(node.body, f"{prefix}{node.name}.")
+            elif isinstance(node, (ast.Assign, ast.AnnAssign)):
+                for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
+                    found.update(prefix + name.id for name in ast.walk(target) if isinstance(name, ast.Name))
+            elif isinstance(node, (ast.If, ast.Try)):
+                walk(node.body, prefix)
+
+    walk(ast.parse(text_of(path)).body, "")
+    return found
+
+
+@lru_cache(maxsize=None)
+def help_of(module):
+    return subprocess.run([sys.executable, "-m", module, "--help"], cwd=ROOT, timeout=30, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, universal_newlines=True).stdout
+
+
+def anchors(text):
+    """Those that its headings have, as GitHub makes them."""
+    for heading in re.findall(r"(?m)^#+ (.*)$", text):
+        yield re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+class TestLinks(unittest.TestCase):
+    def links(self):
+        for page in PAGES:
+            for label, target in re.findall(r"\[([^\]]+)\]\(([^)]+)\)", text_of(page)):
+                yield page, label, target
+
+    def test_every_linked_file_exists(self):
+        for page, label, target in self.links():
+            with self.subTest(page=page.parent.name, target=target):
+                path, _, anchor = target.partition("#")
+                linked = (page.parent / path).resolve() if path else page
+                self.assertTrue(linked.exists())
+                if anchor:
+                    self.assertIn(anchor, list(anchors(text_of(linked))))
+
+    def test_every_named_function_stands_in_the_file_that_is_linked(self):
+        found = 0
+        for page, label, target in self.links():
+            if re.fullmatch(r"`[\w.]+`", label) and target.endswith(".py") and not label.endswith(".py`"):
+                found += 1
+                with self.subTest(page=page.parent.name, name=label):
+                    self.assertIn(label.strip("`"), names_in((page.parent / target).resolve()))
+        self.assertGreater(found, 50)
+
+
+class TestCommands(unittest.TestCase):
+    def test_every_module_exists_and_every_experiment_and_exercise(self):
+        for page in PAGES:
+            for module, arguments in commands(text_of(page)):
+                with self.subTest(page=page.parent.name, module=module, arguments=arguments):
+                    self.assertIsNotNone(importlib.util.find_spec(module))
+                    for name in NAMED.get(module, ()) and arguments[:1]:
+                        self.assertIn(name, [*NAMED[module], "all", "NAME"])
+
+    def test_every_option_exists(self):
+        wanted = {(module, option.partition("=")[0]) for page in PAGES for module, arguments in commands(text_of(page))
+                  for option in arguments if option.startswith("--")}
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(help_of, {module for module, option in wanted}))
+        for module, option in sorted(wanted):
+            if module != "unittest":
+                with self.subTest(module=module, option=option):
+                    self.assertIn(option, help_of(module))
+
+    def test_the_experiments_print_what_the_pages_say(self):
+        if not SAME_EVERYWHERE:
+            self.skipTest("the pages were written on Linux")
+        blocks = [found for page in PAGES for found in re.findall(
+            r"(?m)^    \$ (python3 -m demos\.lessons\.(?:kernel|problems) \w+)\n((?:    \S?.*\n)+)", text_of(page))]
+        self.assertGreater(len(blocks), 15)
+        with ThreadPoolExecutor(4) as pool:
+            for (command, block), printed in zip(blocks, pool.map(self.printed, [command for command, _ in blocks])):
+                with self.subTest(command=command):
+                    self.assertIn(in_general(block), in_general(printed))
+
+    def printed(self, command):
+        return subprocess.run([sys.executable, *command.split()[1:]], cwd=ROOT, timeout=30, stdout=subprocess.PIPE,
+                              universal_newlines=True).stdout
+
+
+def in_general(text):
+    """A text without its figures and its line breaks."""
+    return " ".join(re.sub(r"\d[\d.,:]*", "N", text).split())
+
+
+if __name__ == "__main__":
+    unittest.main()
