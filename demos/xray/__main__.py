@@ -7,6 +7,7 @@ from __future__ import annotations
 import argparse
 import atexit
 import contextlib
+import functools
 import os
 import selectors
 import signal
@@ -129,6 +130,13 @@ def end_at_sigterm(outputs: Outputs) -> None:
         signal.signal(signal.SIGTERM, end)
 
 
+def note_end(rubric: Rubric, outputs: Outputs, exc: BaseException) -> None:
+    """Nobody caught this."""
+    rubric.ended_with(exc)
+    if isinstance(exc, KeyboardInterrupt) and sys.implementation.name == "pypy":
+        outputs.close()  # after Ctrl-C PyPy calls nothing at exit
+
+
 def main() -> None:
     """Run the program; what it prints, how it ends and its exit status are its own."""
     options = parsed()
@@ -147,7 +155,7 @@ def main() -> None:
         setattr(selectors, "DefaultSelector", selectors.SelectSelector)
     Kernel(outputs.observe, rubric, hostile.now).install()
     end_at_sigterm(outputs)
-    keep_out_of_tracebacks(rubric.ended_with)
+    keep_out_of_tracebacks(functools.partial(note_end, rubric, outputs))
     try:
         (run_module if options.module else run_script)(options.script)
     except NoSuchProgram as exc:

@@ -212,6 +212,7 @@ class Kernel:
             raise
         finally:
             self._answered = self.clock()
+            self._watch.slept(self._answered - start, self._turn)
         self._tell("ready", readable=[self._named(one, False)[0] for one in answer[0]],
                    writable=[self._named(one, True)[0] for one in answer[1]], slept=self._answered - start)
         return answer

@@ -58,6 +58,8 @@ def _main(path: str, loader: Any, spec: Any) -> types.ModuleType:
     module.__spec__ = spec
     module.__package__ = spec.parent if spec else None
     module.__dict__.update(__builtins__=sys.modules["builtins"], __cached__=spec.cached if spec else None)
+    if sys.version_info < (3, 14):
+        module.__dict__.setdefault("__annotations__", {})
     sys.modules["__main__"] = module
     return module
 

@@ -48,7 +48,7 @@ class Rubric:
         self._bytes = {"received": 0, "sent": 0}
         self._streams: Dict[str, Stream] = {}
         self._could_block: Set[str] = set()
-        self._slept: Set[int] = set()  # turns in which a call slept
+        self._slow_calls: Set[int] = set()  # turns in which a call slept
         self._turn = 0
         self._reading: Set[str] = set()
         self._writing: Dict[str, str] = {}
@@ -68,13 +68,17 @@ class Rubric:
         self._timeouts.add(timeout)
         self._third += bool(third)
 
+    def slept(self, seconds: float, turn: int) -> None:
+        """Select is back, with an answer or without."""
+        self._longest = max(self._longest, (seconds, turn))
+
     def called(self, who: str, call: str, blocking: bool, seconds: float, turn: int) -> None:
         """A call on the thread that calls select is over."""
         if not self.selects or not blocking:
             return
         self._could_block.add(who)
         if seconds >= SLOW:
-            self._slept.add(turn)
+            self._slow_calls.add(turn)
             self._find("slept", who, turn, f"{call} of {who} slept {seconds:.1f} s outside select: nobody else was "
                        "served meanwhile. Only select may sleep: setblocking(False), then recv or send once it said so")
 
@@ -148,7 +152,6 @@ class Rubric:
 
     def _on_ready(self, facts: Dict[str, Any]) -> None:
         self._ready = tuple(facts["readable"]), tuple(facts["writable"])
-        self._longest = max(self._longest, (facts["slept"], self._turn))
         polls = not any(self._ready) and facts["slept"] < 0.001
         self._polls = self._polls + 1 if polls else 0
         if self._polls == POLLS:
@@ -157,7 +160,7 @@ class Rubric:
 
     def _on_ran(self, facts: Dict[str, Any]) -> None:
         seconds = facts["milliseconds"] / 1000
-        if seconds >= SLOW and self._turn not in self._slept:
+        if seconds >= SLOW and self._turn not in self._slow_calls:
             self._find("slow turn", "", self._turn, f"{seconds:.1f} s passed between select's answer and the next "
                        "question: everybody waited")
 

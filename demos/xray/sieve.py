@@ -28,6 +28,7 @@ class Sieve:
             self._next_turn()
         self._this.append(_essence(event))
         if self._alike < self._shown or len(self._this) > LARGE:
+            self.close()
             self._observer(event)
         else:
             self._held.append(event)
