@@ -246,7 +246,7 @@ class Replacement(unittest.TestCase):
                 self.assertIn("C2", office())
                 write("no book at all")
                 self.assertIn(book.name, server.renew())
-                self.assertRegex(server.complaint(), r"the new worker 1 ended \(exit status 2\), so the old ones go on$")
+                self.assertRegex(server.complaint(), r"new worker 1 ended \(exit status 2\), so the old ones go on$")
                 self.assertIn("C2", office())
                 write('{"Ann": "C3"}')
                 self.assertEqual(server.renew(), "address_book: all workers are new")
@@ -308,7 +308,8 @@ class Sockets(Case):
         self.assertEqual(len({sock for slot in slots for sock in slot.sockets}), 1)
 
     def test_mistakes_are_told_in_one_line(self):
-        mistakes = {("echo_server", "--workers", 0): "from 1 to 256", ("echo_server", "--workers", "x"): "from 1 to 256",
+        mistakes = {("echo_server", "--workers", 0): "from 1 to 256",
+                    ("echo_server", "--workers", "x"): "from 1 to 256",
                     ("uppercase_server", "--udp", "--workers", 2): "--workers",
                     ("http_server", "--directory", "/nowhere", "--workers", 2): "--directory"}
         running = {arguments: subprocess.Popen(program(*arguments), cwd=ROOT, stdout=subprocess.PIPE,
