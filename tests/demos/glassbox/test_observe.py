@@ -35,7 +35,7 @@ class Observed(unittest.TestCase):
 
     def run_traffic(self, seed, *arguments):
         """Every callback with its argument, and every byte that the peers read."""
-        traffic = Traffic(seed)
+        traffic = Traffic(seed, tcp=False)
         parser, options = parsed(*arguments)
         with mock.patch("sys.stderr", io.StringIO()), observed(traffic.reactor, options, parser):
             traffic.begin()
