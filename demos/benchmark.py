@@ -275,7 +275,7 @@ class Plan(NamedTuple):
 
 
 FULL = Plan(7, 0.34, (1, 10, 50, 200), (10, 30, 100, 300, 900))
-QUICK = Plan(3, 0.1, (1, 10, 50, 200), (10, 100, 900))
+QUICK = Plan(3, 0.12, (1, 10, 50, 200), (10, 100, 900))
 
 Samples = Dict[str, List[Sample]]  # by server, one for each round
 Show = Callable[[str], object]
