@@ -365,12 +365,11 @@ def run(servers: Sequence[Server], plan: Plan, descriptors: int) -> Dict[Load, S
     """Measure all, and print the table as it comes."""
     todo = loads(plan, descriptors)
     progress = Progress(len(servers) * (1 + len(todo) * plan.rounds))
+    print(HEAD, flush=True)
     memories = []
     for server in servers:
         progress(f"memory, {server.name}")
         memories.append(memory(server, min(500, descriptors // 2)))
-    progress.clear()
-    print(HEAD)
     results: Dict[Load, Samples] = {}
     for load in todo:
         results[load] = in_turn(load, servers, plan, progress)
