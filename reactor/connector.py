@@ -51,7 +51,8 @@ class Connector(Endpoint):
     def found(self, addresses: Any) -> None:
         """The look-up's answer: what getaddrinfo returned, or the exception that it raised."""
         if isinstance(addresses, BaseException):
-            self.fail(OSError(f"cannot find {self._where}: {addresses}"))
+            why = getattr(addresses, "strerror", None) or addresses
+            self.fail(OSError(f"cannot find {self._where}: {why}"))
         elif not self._done:
             self._addresses = list(dict.fromkeys(addresses))
             self._try_next(None)
