@@ -24,6 +24,7 @@ from reactor.listener import shown
 
 from . import hostile, workers
 from .glassbox import observe as glassbox
+from .unhurried import stderr_waits_for_nobody
 
 Factory = Callable[[], Any]
 
@@ -88,7 +89,8 @@ class Server:
         hostile.unleash(options.hostile)
         reactor = Reactor()
         is_parent = options.workers and not options.worker  # which has no connections to tell of
-        with contextlib.nullcontext() if is_parent else glassbox.observed(reactor, options, parser), reactor:
+        watched = contextlib.nullcontext() if is_parent else glassbox.observed(reactor, options, parser)
+        with stderr_waits_for_nobody(), watched, reactor:
             if options.workers:
                 self._work(reactor, parser, options)
                 sys.exit(0)
