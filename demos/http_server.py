@@ -27,7 +27,7 @@ def arguments(parser: ArgumentParser) -> None:
     """What is served, and how."""
     parser.add_argument("--directory", default=".", metavar="DIR", help="what to serve (default: here)")
     parser.add_argument("--header", action="append", default=[], type=_field, metavar="'Name: value'",
-                        help="put this field on every answer, in place of ours of the same name")
+                        help="put this field on every answer but a CGI program's, in place of ours of the same name")
     parser.add_argument("--cgi", action="store_true",
                         help="run the programs in DIR/cgi-bin for whoever asks (POSIX only); otherwise they are files")
     parser.add_argument("--quiet", action="store_true", help="no line on stderr for each request")
