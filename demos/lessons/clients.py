@@ -26,6 +26,7 @@ class Seen(NamedTuple):
     intact: bool  # received what a faultless server answers, no byte less, more or else
     end: str
     seconds: float  # from before connect until the last byte, or until it gave up
+    ahead: int  # bytes that the server took before this client read any
 
     @property
     def lost(self) -> int:
@@ -34,8 +35,9 @@ class Seen(NamedTuple):
 
 
 def lines(size: int) -> bytes:
-    """At least `size` bytes, in whole lines."""
-    return LINE * (size // len(LINE) + 1)
+    """At least `size` bytes, in whole lines of nearly a thousand bytes."""
+    line = LINE.rstrip() * 22 + b"\r\n"
+    return line * (size // len(line) + 1)
 
 
 def capitals(data: bytes) -> bytes:
@@ -106,6 +108,7 @@ class Client:
         self.began = time.monotonic()
         self.end: Optional[str] = None
         self.half_close = False
+        self.ahead = 0
         self.sent = bytearray()
         self.received = bytearray()
         self.last = self.began
@@ -169,7 +172,8 @@ class Client:
         """Close in peace."""
         self.sock.close()
         intact = self.end in (None, "eof") and bytes(self.received) == capitals(bytes(self.sent))
-        return Seen(len(self.sent), bytes(self.received), intact, self.end or "open", self.last - self.began)
+        return Seen(len(self.sent), bytes(self.received), intact, self.end or "open", self.last - self.began,
+                    self.ahead)
 
     def reset(self) -> Seen:
         """Close with a reset."""
@@ -186,6 +190,8 @@ class Client:
             self._ended("reset")
             return 0
         self.sent += view[:count]
+        if not self.received:
+            self.ahead = len(self.sent)
         return count
 
     def _receive(self) -> None:

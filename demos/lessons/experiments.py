@@ -110,6 +110,8 @@ def four_faults(command: str) -> Findings:
         after_reset = fate(server)
     with Server(command) as server:
         half = server.play(clients.half_closing)
+    with Server(command.split()[0]) as server:  # where there is always room, so that the stale socket is writable
+        server.play(clients.half_closing)
         after_half = fate(server)
     return {"[1] slow reader: bytes lost": lost,
             "[2] after a reset the server": after_reset,
@@ -169,7 +171,8 @@ EXPERIMENTS = {
     "3": Experiment("One client sends 8 MB and reads the answer late.  Meanwhile another one asks.",
                     ["step_3", "step_3 --blocking", "step_4_mended"], one_reads_slowly,
                     "What does not fit is lost, or stops everybody, or waits in a queue.  Only the last will do."),
-    "4": Experiment("A slow reader, one that resets, and one that sends and half-closes at once.",
+    "4": Experiment("A slow reader, one that resets, and one that sends and half-closes at once.  "
+                    "(Kernel buffers are made small with --buffer 4096, but for [4]: else they hide [1].)",
                     ["step_4 --buffer 4096", "step_4_mended --buffer 4096"], four_faults,
                     "A short send, an error and end of input are three ordinary answers of the kernel."),
     "4_mended": Experiment("One client sends 48 MB and never reads.  Then one says nothing.",
