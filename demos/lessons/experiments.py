@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import inspect
 import io
+import threading
 import unittest
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -58,10 +59,11 @@ def staying(server: Server, count: int = 1) -> Iterator[None]:
 
 @contextmanager
 def meanwhile(server: Server, client: Callable[..., Seen], **options: float) -> Iterator[Callable[[], Seen]]:
-    """A client that is at it already; what is yielded waits for its end and tells what it saw."""
+    """A client that has begun already; what is yielded waits for its end and tells what it saw."""
+    begun = threading.Event()
     with ThreadPoolExecutor(1) as pool:
-        future = pool.submit(server.play, client, **options)
-        server.play(clients.silent, 0.2)  # by now it is
+        future = pool.submit(server.play, client, begun=begun.set, **options)
+        begun.wait(10.0)
         yield future.result
 
 
@@ -152,10 +154,7 @@ def one_story(command: str) -> Findings:
 
 def one_sleeps(command: str) -> Findings:
     """Who waits while the server pauses for one client?"""
-    def wait(host: str, port: int) -> Seen:
-        return clients.polite(host, port, b"WAIT\r\n")
-
-    with Server(command) as server, meanwhile(server, wait) as waiting:
+    with Server(command) as server, meanwhile(server, clients.waiting) as waiting:
         other = server.play(clients.polite)
         return {"who said WAIT is served after, s": served(waiting(), 2.0),
                 "another client is served after, s": served(other, 2.0)}

@@ -52,21 +52,21 @@ def first_of(*asks: Ask) -> Generator[Any, None, None]:
 
 async def sleep(seconds: float) -> None:
     """Let others run meanwhile."""
-    await first_of(lambda loop, resume: loop.call_later(seconds, resume))
+    await first_of(lambda loop, wake: loop.call_later(seconds, wake))
 
 
 async def accept(listener: socket.socket) -> socket.socket:
     """The next client."""
-    await first_of(lambda loop, resume: loop.add_reader(listener, resume))
+    await first_of(lambda loop, wake: loop.add_reader(listener, wake))
     client, _ = listener.accept()
     client.setblocking(False)
     return client
 
 
 async def recv(client: socket.socket, idle: float) -> bytes:
-    """What comes next, b"" at its end; BlockingIOError after `idle` seconds."""
-    await first_of(lambda loop, resume: loop.add_reader(client, resume),
-                   lambda loop, resume: loop.call_later(idle, resume))
+    """What comes next, b"" at the end; BlockingIOError after `idle`."""
+    await first_of(lambda loop, wake: loop.add_reader(client, wake),
+                   lambda loop, wake: loop.call_later(idle, wake))
     return client.recv(65536)
 
 
@@ -76,7 +76,7 @@ async def send(client: socket.socket, data: bytes) -> None:
         try:
             data = data[client.send(data):]
         except BlockingIOError:
-            await first_of(lambda loop, resume: loop.add_writer(client, resume))
+            await first_of(lambda loop, wake: loop.add_writer(client, wake))
 
 
 async def talk(client: socket.socket, idle: float, rude: bool) -> None:
