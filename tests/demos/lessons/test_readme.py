@@ -1,4 +1,4 @@
-"""The pages that explain: what they link to exists, what they tell one to run runs and prints what they say it prints."""
+"""The pages that explain: what they link to exists, and what they tell one to run prints what they say."""
 import ast
 import importlib.util
 import platform
