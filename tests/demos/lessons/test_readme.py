@@ -10,6 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
 
+try:
+    import resource
+except ImportError:
+    resource = None  # Windows, for which the pages were not written
+
 from demos.lessons import kernel, problems
 from demos.lessons.broken.checks import CHECKS
 from demos.lessons.experiments import STEPS
@@ -119,6 +124,8 @@ class TestCommands(unittest.TestCase):
             r"(?m)^    \$ (python3 -m demos\.lessons\.(?:kernel|problems) \w+)\n((?:    \S?.*\n)+)", text_of(page))]
         self.assertGreater(len(blocks), 15)
         for command, block in blocks:
+            if command.endswith("too_high") and descriptors_are_few():
+                continue
             with self.subTest(command=command):
                 self.assertIn(in_general(block), in_general(printed))
 
@@ -128,8 +135,14 @@ class TestCommands(unittest.TestCase):
 
 
 def in_general(text):
-    """A text without its figures and its line breaks."""
-    return " ".join(re.sub(r"\d[\d.,:]*", "N", text).split())
+    """A text without its figures and its line breaks, and repetitions once: how many there are is the kernel's affair."""
+    words = " ".join(re.sub(r"\d[\d.,:]*", "N", text).split())
+    return re.sub(r"\b(\S.{7,70}?)(?: \1)+(?!\S)", r"\1", words)
+
+
+def descriptors_are_few():
+    """True where no descriptor can be so high that select refuses it."""
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[1] not in (-1, *range(1100, 1 << 31))
 
 
 if __name__ == "__main__":
