@@ -26,7 +26,7 @@ from typing import Any, Callable, Deque, Iterable, Iterator, List, Optional, Seq
 from .checking import RecordingTransport, split_everywhere
 from .errors import PEER_GONE
 from .hostility import Hostility, Whims
-from .loop import EventLoop, log
+from .loop import EventLoop
 from .reactor import Reactor
 
 __all__ = ["FakeClock", "Faults", "FaultySocket", "HostileSocket", "Hostility", "RecordingTransport", "ScriptedSocket",
@@ -307,11 +307,12 @@ def _complaints() -> Iterator[List[str]]:
     lines: List[str] = []
     handler = logging.Handler(logging.ERROR)
     setattr(handler, "emit", lambda record: lines.append(record.getMessage()))
-    log.addHandler(handler)
+    logger = logging.getLogger("reactor")
+    logger.addHandler(handler)
     try:
         yield lines
     finally:
-        log.removeHandler(handler)
+        logger.removeHandler(handler)
 
 
 def _play(reactor: Reactor, peer: _Peer, clock: FakeClock) -> bool:
