@@ -91,20 +91,20 @@ class XrayCase(Case):
         return os.path.join(self.folder, name)
 
     def run_plainly(self, *command, stdin=b""):
-        return subprocess.run([sys.executable, "-W", "error", *command], cwd=self.folder, input=stdin, timeout=PATIENCE,
-                              env=self.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        return self.ended([sys.executable, "-W", "error", *command], self.folder, stdin)
 
-    def environment(self):
-        """Without a path on which the program would find our packages."""
-        return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    def ended(self, command, folder, stdin):
+        """The command, run to its end, without a path on which a program would find our packages."""
+        environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+        return subprocess.run(command, cwd=folder, input=stdin, timeout=PATIENCE, env=environment,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
     def xray(self, *options):
         return [sys.executable, "-W", "error", "-m", "demos.xray", "--cd", self.folder, *options]
 
     def run_seen(self, *command, stdin=b""):
         """The program's own end, and what the x-ray wrote."""
-        done = subprocess.run(self.xray("--trace", self.path("trace"), *command), cwd=ROOT, input=stdin, timeout=PATIENCE,
-                              env=self.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        done = self.ended(self.xray("--trace", self.path("trace"), *command), ROOT, stdin)
         with open(self.path("trace")) as file:
             return done, file.read()
 
