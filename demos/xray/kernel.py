@@ -389,6 +389,8 @@ class Kernel:
     def _real_close(self, real: Callable[..., Any], sock: socket.socket, *args: Any) -> None:
         known = self._known.get(sock)
         if known is not None:
+            if known.sort == "connection" and known.ended is None and _has_unread(sock):
+                self._watch.closed_unread(known.name, self._turn)
             self._gone(known, "by us")
         real(*args)
 
@@ -401,6 +403,16 @@ class _OfAFile:
 
     def __len__(self) -> int:
         return self._size
+
+
+_recv = socket.socket.recv  # as it was before install()
+
+
+def _has_unread(sock: socket.socket) -> bool:
+    try:
+        return bool(_recv(sock, 1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
+    except (AttributeError, OSError):
+        return False  # nothing, or a system that cannot tell without waiting
 
 
 def _number(one: Any) -> int:

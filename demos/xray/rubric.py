@@ -12,6 +12,7 @@ from reactor.trace import Event
 MANY = 50  # turns alike, in which nothing moved, that are called spinning
 POLLS = 1000  # turns in which select neither slept nor found anybody, one after the other, that are called polling
 SLOW = 0.5  # seconds away from select that others notice
+FLOOD = 4 * 1024 * 1024  # bytes received from who takes nothing
 SAMPLE = 4096  # bytes of what a short send left, by which a second offer is known
 MOVES = {"received", "sent", "partly sent", "accepted", "datagram received", "datagram sent", "connected", "closed",
          "failed", "error"}
@@ -22,7 +23,8 @@ ATTEMPTS = {"sent", "partly sent", "blocked", "datagram sent", "connected", "con
 class Stream:
     """One socket, as far as the findings need it."""
 
-    __slots__ = ("ended", "ends", "asked_after_end", "left", "rest", "short", "broken", "open")
+    __slots__ = ("ended", "ends", "asked_after_end", "left", "rest", "short", "refused", "sent", "received", "broken",
+                 "open")
 
     def __init__(self) -> None:
         self.ended: Optional[int] = None  # the turn in which end of file was read first
@@ -31,6 +33,9 @@ class Stream:
         self.left = 0  # bytes that the last send did not take, not offered again yet
         self.rest = b""  # the first of them
         self.short = 0  # the turn of that send
+        self.refused: Optional[int] = None  # the turn in which send said EAGAIN last
+        self.sent = 0  # bytes
+        self.received = 0  # bytes since send took some
         self.broken = False  # by an error
         self.open = True
 
@@ -82,12 +87,24 @@ class Rubric:
             self._find("slept", who, turn, f"{call} of {who} slept {seconds:.1f} s outside select: nobody else was "
                        "served meanwhile. Only select may sleep: setblocking(False), then recv or send once it said so")
 
+    def closed_unread(self, who: str, turn: int) -> None:
+        """It is about to be closed, with input that nobody has read."""
+        stream = self._of(who)
+        if stream.sent and not stream.broken:
+            self._find("closed unread", who, turn, f"{who} was answered, and closed while it still had input to be "
+                       "read: the kernel then resets, which destroys what the peer has not read yet. Half-close, read "
+                       "to the end, then close")
+
     def ended_with(self, exc: BaseException) -> None:
         """Nobody caught this."""
-        self.ended_by = type(exc).__name__
+        name = self.ended_by = type(exc).__name__
+        twice = [who for who in self._ready[0] if who in self._ready[1] and (who, "closed") in self._done]
         advice = next((words for kind, words in _ENDINGS if isinstance(exc, kind)), "")
+        if twice and not advice:
+            advice = (f"{twice[0]} was ready for reading and for writing in that turn, and closed in between. What "
+                      "one of the two may remove must be looked for before the other")
         if advice:
-            self._find("ended", type(exc).__name__, self._turn, f"{type(exc).__name__} ended the program: {advice}")
+            self._find("ended", name, self._turn, f"{name} ended the program: {advice}")
 
     # -- events
 
@@ -97,7 +114,7 @@ class Rubric:
         self._turn = event.turn
         self._counts[kind] = self._counts.get(kind, 0) + 1
         who = facts.get("who", "")
-        if who:
+        if who and facts.get("offered") != 0:  # to send nothing is to do nothing
             self._done.add((who, kind))
         note = getattr(self, "_on_" + kind.replace(" ", "_"), None)
         if note is not None:
@@ -170,7 +187,15 @@ class Rubric:
         self._find("refused", facts["callback"], self._turn, f"{words}: {facts['error']}")
 
     def _on_received(self, facts: Dict[str, Any]) -> None:
-        self._bytes["received"] += facts["size"]
+        who, size = facts["who"], facts["size"]
+        self._bytes["received"] += size
+        stream = self._of(who)
+        waits = who in self._writing and who not in self._ready[1]  # for room
+        stream.received = stream.received + size if waits else 0
+        if stream.received >= FLOOD:
+            self._find("unbounded queue", who, self._turn, f"{stream.received:,} bytes were read from {who} while it "
+                       "took nothing of what waits for it, so what is kept for it grows without a bound. Stop reading "
+                       "from who does not read")
 
     def _on_ended(self, facts: Dict[str, Any]) -> None:
         stream = self._of(facts["who"])
@@ -184,6 +209,8 @@ class Rubric:
     def _on_sent(self, facts: Dict[str, Any]) -> None:
         stream = self._of(facts["who"])
         self._bytes["sent"] += facts["taken"]
+        stream.sent += facts["taken"]
+        stream.received, stream.refused = 0, None
         if stream.left:
             self._offered_again(facts, stream)
         if facts["left"]:
@@ -211,6 +238,8 @@ class Rubric:
                    "is yours to keep")
 
     def _on_blocked(self, facts: Dict[str, Any]) -> None:
+        if facts["call"] == "send":
+            self._of(facts["who"]).refused = self._turn
         if facts["call"] == "sendall":
             self._find("sendall", facts["who"], self._turn, f"sendall of {facts['who']} met EAGAIN: on a non-blocking "
                        "socket it cannot tell how much it had sent. Use send, and keep the rest")
@@ -221,7 +250,11 @@ class Rubric:
     def _on_closed(self, facts: Dict[str, Any]) -> None:
         stream = self._of(facts["who"])
         stream.open = False
-        if stream.left and not stream.broken:
+        if stream.refused == self._turn:
+            self._find("EAGAIN as an error", facts["who"], self._turn, f"{facts['who']} was closed right after send "
+                       "said EAGAIN, and the bytes that were offered are lost: it means \"not now\", keep them and "
+                       "wait for select")
+        elif stream.left and not stream.broken:
             self._never_sent(facts["who"], stream, "it was closed")
         stream.left, stream.rest = 0, b""
 

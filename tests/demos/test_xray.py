@@ -7,18 +7,17 @@ import subprocess
 import sys
 import tempfile
 import textwrap
-import time
 import unittest
 
 from demos.glassbox.recording import open_recording
 from demos.glassbox.state import Connections
 from demos.glassbox.words import what
-from demos.xray.rubric import MANY, POLLS, Rubric
+from demos.xray.rubric import FLOOD, MANY, POLLS, Rubric
 from demos.xray.sieve import READABLE, Sieve
 from reactor.trace import SENTENCES, Event
 
 from ..case import Case
-from .running import PATIENCE, POSIX, ROOT
+from .running import PATIENCE, POSIX, ROOT, talked
 
 # A program that is its own peer: `near` is what it watches, `far` what plays with it, over TCP.
 BEGINNING = """
@@ -92,7 +91,12 @@ class XrayCase(Case):
         return os.path.join(self.folder, name)
 
     def run_plainly(self, *command, stdin=b""):
-        return subprocess.run([sys.executable, "-W", "error", *command], cwd=self.folder, input=stdin, timeout=PATIENCE,
+        return self.ended([sys.executable, "-W", "error", *command], self.folder, stdin)
+
+    def ended(self, command, folder, stdin):
+        """The command, run to its end, without a path on which a program would find our packages."""
+        environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+        return subprocess.run(command, cwd=folder, input=stdin, timeout=PATIENCE, env=environment,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
     def xray(self, *options):
@@ -100,8 +104,7 @@ class XrayCase(Case):
 
     def run_seen(self, *command, stdin=b""):
         """The program's own end, and what the x-ray wrote."""
-        done = subprocess.run(self.xray("--trace", self.path("trace"), *command), cwd=ROOT, input=stdin,
-                              timeout=PATIENCE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        done = self.ended(self.xray("--trace", self.path("trace"), *command), ROOT, stdin)
         with open(self.path("trace")) as file:
             return done, file.read()
 
@@ -147,8 +150,7 @@ class UnnoticedTest(XrayCase):
 
     def test_exit_statuses_are_the_programs(self):
         self.write("exits.py", "import sys; sys.exit(int(sys.argv[1]))")
-        for status in "0", "3":
-            self.assert_same("exits.py", status)
+        self.assert_same("exits.py", "3")
 
     def test_an_error_in_the_syntax_is_told_in_pythons_words(self):
         self.write("wrong.py", "def f():\nreturn 1\n")
@@ -164,9 +166,9 @@ class UnnoticedTest(XrayCase):
     def test_ctrl_c_and_sigterm_reach_the_program_and_the_summary_is_written_first(self):
         """Edge case 155 of programs that are not ours: their end is the one that they would have had."""
         script = self.write("waits.py", """
-            import select, socket
+            import select, socket, threading
             with socket.create_server(("127.0.0.1", 0)) as listener:
-                print("ready", flush=True)
+                threading.Timer(0.2, print, ["ready"], {"flush": True}).start()  # when select sleeps
                 select.select([listener], [], [])
             """)
         for signum, last in (signal.SIGINT, "KeyboardInterrupt"), (signal.SIGTERM, None):
@@ -176,7 +178,6 @@ class UnnoticedTest(XrayCase):
                 self.addCleanup(process.communicate)
                 self.addCleanup(process.kill)
                 process.stdout.readline()
-                time.sleep(0.05)  # into select; a moment earlier is no fault, only another traceback
                 process.send_signal(signum)
                 ends.append((*process.communicate(timeout=PATIENCE), process.returncode))
             self.assertEqual(*ends)
@@ -333,6 +334,26 @@ class FindingsTest(XrayCase):
             near.close()
             """)
 
+    def test_eagain_taken_for_an_error(self):
+        self.assert_found("^turn 0: #4 was closed right after send said EAGAIN, and the bytes .* are lost", """
+            select.select([], [near], [])
+            try:
+                while True:
+                    near.send(bytes(1000000))
+            except OSError:
+                near.close()
+            """)
+
+    @unittest.skipUnless(hasattr(socket, "MSG_DONTWAIT"), "cannot be seen without waiting")
+    def test_a_close_that_resets_because_of_unread_input(self):
+        self.assert_found("^turn 0: #4 was answered, and closed while it still had input to be read", """
+            far.sendall(b"question and more")
+            select.select([near], [], [])
+            near.recv(8)
+            near.send(b"answer")
+            near.close()
+            """)
+
     def test_a_blocking_call_that_sleeps(self):
         self.assert_found(r"^turn 0: recv of #4 slept 0\.\d s outside select: nobody else", """
             import threading
@@ -380,6 +401,26 @@ class FindingsTest(XrayCase):
                     got += len(far.recv(1000000))
             near.close()
             """))
+
+
+@unittest.skipUnless(POSIX, "signals")
+class OurServersTest(XrayCase):
+
+    def test_none_of_our_servers_is_accused(self):
+        for name, question in (("echo_server", b"hello\n"), ("web_hello_server", b"GET / HTTP/1.0\r\n\r\n")):
+            with self.subTest(server=name):
+                command = self.xray("--summary", "--trace", self.path("trace"), "--hostile", "3", "--cd", str(ROOT))
+                with subprocess.Popen([*command, "-m", f"demos.{name}", "--port", "0"], cwd=ROOT,
+                                      stdout=subprocess.PIPE) as process:
+                    try:
+                        port = int(process.stdout.readline().rpartition(b":")[2])
+                        self.assertTrue(talked(port, question))
+                        process.send_signal(signal.SIGINT)
+                        self.assertEqual(0, process.wait(PATIENCE))
+                    finally:
+                        process.kill()
+                with open(self.path("trace")) as file:
+                    self.assertIn("nothing to find fault with was seen", file.read())
 
 
 class RubricTest(Case):
@@ -448,6 +489,27 @@ class RubricTest(Case):
         for _ in range(POLLS):
             self.play(slept=0)
         self.assertEqual(["polling"], self.found())
+
+    def test_to_send_nothing_is_to_do_nothing(self):
+        for _ in range(2):
+            self.play([], ["#1"], writable=["#1"], then=[self.sent(b"", 0)])
+        self.assertEqual(["nothing to write"], self.found())
+
+    def test_who_is_read_although_it_takes_nothing_has_an_unbounded_queue(self):
+        flood = [("received", dict(who="#1", size=FLOOD // 4, data=b"x"))]
+        for _ in range(6):
+            self.play(["#1"], ["#1"], readable=["#1"], then=[*flood, self.sent(b"x", 1)])
+        for _ in range(6):
+            self.play(["#1"], readable=["#1"], then=flood)
+        self.assertEqual([], self.found())
+        for _ in range(6):
+            self.play(["#1"], ["#1"], readable=["#1"], then=flood)
+        self.assertEqual(["unbounded queue"], self.found())
+
+    def test_a_program_ended_by_what_it_removed_between_two_lists(self):
+        self.play(["#1"], ["#1"], ["#1"], ["#1"], then=[("closed", dict(who="#1", why="by us"))])
+        self.rubric.ended_with(KeyError("#1"))
+        self.assertIn("#1 was ready for reading and for writing", str(self.rubric.findings))
 
     def test_the_words_of_the_rubric(self):
         self.play(slept=9.8)
