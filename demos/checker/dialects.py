@@ -1,0 +1,165 @@
+"""What each profile's clients say and are owed: the bytes of the small request, and of the eight megabytes.
+
+`echo` and `uppercase` know the answer; `lines` learns it from the server itself, so that any protocol of one
+line for one line can be checked.  http.py has the fourth.
+"""
+from __future__ import annotations
+
+import time
+
+from .client import CLOSED, SILENT, WRONG, Client, Trouble
+
+MUCH = 8 * 1000 * 1000
+FULL = 0.3  # seconds without room after which a socket counts as full
+LF, CRLF = b"\n", b"\r\n"
+
+
+class Dialect:
+    """One profile.  `newline` is what ends its lines; where the server refuses it, the runner tries `other`."""
+
+    name = ""
+    newline, other = LF, CRLF
+
+    @property
+    def request(self) -> bytes:
+        """The small request."""
+        return b"Hello, world" + self.newline
+
+    def learn(self, client: Client) -> None:
+        """Ask once what is not known beforehand.  Raises Trouble."""
+
+    def take(self, client: Client) -> None:
+        """Receive the answer to one small request.  Raises Trouble where it is not the right one."""
+        raise NotImplementedError
+
+    def ask(self, client: Client) -> None:
+        """One small request and its answer.  Raises Trouble."""
+        client.send(self.request)
+        self.take(client)
+
+    def ask_much(self, client: Client) -> memoryview:
+        """Ask for MUCH and read nothing until nothing more can be sent; the bytes that could not be.  Raises Trouble."""
+        raise NotImplementedError
+
+    def take_much(self, client: Client, unsent: memoryview) -> None:
+        """Send the rest, receive all of it, exact in every byte.  Raises Trouble."""
+        raise NotImplementedError
+
+
+class Stream(Dialect):
+    """Every byte comes back: as it is, or in capitals."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def reply(self, data: bytes) -> bytes:
+        """What the server owes for these bytes."""
+        return data.upper() if self.name == "uppercase" else data
+
+    def take(self, client: Client) -> None:
+        take_exactly(client, self.reply(self.request))
+
+    def much(self) -> bytes:
+        """MUCH bytes, in lines that are all different, so that a gap shows."""
+        return b"".join(b"%07d hello, hello, hello, hello, hello, hello\n" % number for number in range(MUCH // 50))
+
+    def much_back(self) -> bytes:
+        """What the server owes for it."""
+        return self.reply(self.much())
+
+    def ask_much(self, client: Client) -> memoryview:
+        rest = memoryview(self.much())
+        while rest:
+            sent = client.send_some(rest, FULL)
+            if not sent:
+                break
+            rest = rest[sent:]
+        return rest
+
+    def take_much(self, client: Client, unsent: memoryview) -> None:
+        owed, got = memoryview(self.much_back()), 0
+        end = time.monotonic() + client.patience
+        while got < len(owed):
+            sent = client.send_some(unsent, 0) if unsent else 0
+            unsent = unsent[sent:]
+            if client.readable(0 if sent else 0.05):
+                got += compare(client, owed, got)
+            elif not sent and time.monotonic() > end:
+                raise Trouble(SILENT, f"{got:,} bytes of {len(owed):,}, then nothing more for {client.patience:g} s")
+            else:
+                continue
+            end = time.monotonic() + client.patience
+
+
+class Lines(Stream):
+    """One line for each line, whatever it says: the first answer is the measure of all the others."""
+
+    def __init__(self) -> None:
+        super().__init__("lines")
+        self._reply = self._long_reply = b""
+
+    @property
+    def _long(self) -> bytes:
+        return b"hello " * 166 + self.newline
+
+    def learn(self, client: Client) -> None:
+        client.send(self.request)
+        self._reply = take_line(client)
+        client.send(self._long)
+        self._long_reply = take_line(client)
+
+    def reply(self, data: bytes) -> bytes:
+        return self._reply * data.count(b"\n")
+
+    def much(self) -> bytes:
+        return self._long * (MUCH // len(self._long))
+
+    def much_back(self) -> bytes:
+        return self._long_reply * (MUCH // len(self._long))
+
+
+def take_line(client: Client) -> bytes:
+    """Receive up to and with the next LF.  Raises Trouble."""
+    line = b""
+    while not line.endswith(b"\n"):
+        piece = client.receive(1)
+        if not piece:
+            raise Trouble(CLOSED, f"the end of the connection after {line!r}")
+        line += piece
+        if len(line) > 65536:
+            raise Trouble(WRONG, "more than 65,536 bytes without a newline")
+    return line
+
+
+def take_exactly(client: Client, owed: bytes) -> None:
+    """Receive these very bytes.  Raises Trouble."""
+    got = b""
+    while got != owed:
+        try:
+            piece = client.receive(len(owed) - len(got))
+        except Trouble as trouble:
+            raise Trouble(trouble.kind, f"{shown(got)} and then {trouble}" if got else str(trouble)) from None
+        if not piece:
+            raise Trouble(CLOSED, f"{shown(got) if got else 'nothing'} and then the end of the connection")
+        got += piece
+        if not owed.startswith(got):
+            raise Trouble(WRONG, f"{shown(got)} instead of {shown(owed)}")
+
+
+def compare(client: Client, owed: memoryview, got: int) -> int:
+    """Receive some of the bytes owed from `got` on; how many.  Raises Trouble where they are others, or end."""
+    try:
+        data = client.receive(min(262144, len(owed) - got))
+    except Trouble as trouble:
+        raise Trouble(trouble.kind, f"{got:,} bytes of {len(owed):,}, then {trouble}") from None
+    if not data:
+        raise Trouble(CLOSED, f"{got:,} bytes of {len(owed):,}, then the end of the connection")
+    if data != owed[got:got + len(data)]:
+        same = got + next(n for n, byte in enumerate(data) if byte != owed[got + n])
+        raise Trouble(WRONG, f"{same:,} right bytes of {len(owed):,}, then others")
+    return len(data)
+
+
+def shown(data: bytes) -> str:
+    """Bytes for people, the first of them."""
+    return repr(data[:60]) + ("..." if len(data) > 60 else "")

@@ -1,0 +1,195 @@
+"""Where a check is played: one fresh run of the server, and the clients of this check.
+
+The server is waited for by connecting, and the connection that succeeds is the first client of the check: a
+probe that connects and leaves would itself be what some servers die of.
+"""
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import time
+from dataclasses import dataclass
+from typing import Iterator, List, Optional
+
+from .client import REFUSED, Client, Trouble
+from .dialects import Dialect
+from .program import Program, Spinner, free_port
+
+START = 10.0  # seconds that a server may take until it accepts
+WINDOW = 0.3  # seconds of one look at its CPU time
+SETTLE = 0.1
+
+
+class Finding(Exception):
+    """A fault was seen: its name, and what was seen, for people."""
+
+    def __init__(self, fault: str, saw: str, *, sure: bool = False) -> None:
+        super().__init__(saw)
+        self.fault = fault
+        self.saw = saw
+        self.sure = sure  # whatever the program printed, the fault is this one
+
+
+class NotChecked(Exception):
+    """This check says nothing here; the text is the reason."""
+
+
+class CannotCheck(Exception):
+    """Nothing can be checked; the text is the reason."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """Whose server it is: a command with {host} and {port} (and {folder}), or one that runs already."""
+
+    command: str = ""
+    host: str = "127.0.0.1"
+    port: int = 0
+    folder: str = ""  # what an http server is to serve
+
+    def words(self, port: int) -> List[str]:
+        """The command line of one run.  Raises CannotCheck."""
+        try:
+            words = [word.format(host=self.host, port=port, folder=self.folder) for word in shlex.split(self.command)]
+        except (ValueError, KeyError, IndexError) as exc:
+            raise CannotCheck(f"the command cannot be filled in ({exc}): write {{host}}, {{port}} or {{folder}}, and "
+                              "double other braces") from None
+        # The program may run in another folder, and `sws.py` means the one that lies here.
+        return words[:1] + [os.path.abspath(word) if os.path.exists(word) else word for word in words[1:]]
+
+    def start(self, port: int) -> Program:
+        """Run it.  Raises CannotCheck."""
+        words = self.words(port)
+        environment = dict(os.environ, PYTHONUNBUFFERED="1")
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, [os.getcwd(), environment.get("PYTHONPATH")]))
+        elsewhere = self.folder if "{folder}" not in self.command else ""
+        if os.sep in words[0]:
+            words[0] = os.path.abspath(words[0])
+        try:
+            return Program(words, elsewhere or None, environment)
+        except OSError as exc:
+            raise CannotCheck(f"{words[0]} cannot be run: {exc.strerror}") from None
+
+
+class Stage:
+    """One run of the server and its clients.  A context manager: on leaving it all of them are gone."""
+
+    def __init__(self, target: Target, dialect: Dialect, patience: float) -> None:
+        self.target, self.dialect, self.patience = target, dialect, patience
+        self.port = target.port or free_port()
+        self._clients: List[Client] = []
+        self._ready = False
+        self.program: Optional[Program] = target.start(self.port) if target.command else None
+
+    # -- clients
+
+    def connect(self, *, small: bool = False, patience: float = 0.0) -> Client:
+        """A new client, `small` if it is to have hardly any room to receive in.  Raises Trouble, CannotCheck."""
+        if not self._ready:
+            self._wait_until_it_accepts(small)
+            return self._clients[-1]
+        self._clients.append(Client(self.target.host, self.port, patience or self.patience, small=small))
+        return self._clients[-1]
+
+    def _wait_until_it_accepts(self, small: bool) -> None:
+        end = time.monotonic() + (START if self.program else 0.0)
+        while True:
+            try:
+                self._clients.append(Client(self.target.host, self.port, self.patience, small=small))
+                self._ready = True
+                return
+            except Trouble as trouble:
+                if trouble.kind != REFUSED or time.monotonic() > end or (self.program and self.program.status is not None):
+                    raise CannotCheck(self._why_not(trouble)) from None
+                time.sleep(0.02)
+
+    def _why_not(self, trouble: Trouble) -> str:
+        where = f"{self.target.host}:{self.port}"
+        if self.program is None:
+            return f"{where}: {trouble}"
+        said = "".join(f"\n    | {line}" for line in self.program.last_words()) or " nothing"
+        if self.program.status is not None:
+            return (f"the program ended (status {self.program.status}) before it accepted a connection on {where}. "
+                    f"Its last lines:{said}")
+        return (f"the program runs, but nobody accepts on {where} after {START:g} s: does it listen on the port that it "
+                f"is given, and is that {{port}} in the command? Its last lines:{said}")
+
+    def ask(self, client: Optional[Client] = None) -> Client:
+        """A client, a new one by default, asks and gets the right answer.  Raises Trouble."""
+        client = client or self.connect()
+        self.dialect.ask(client)
+        return client
+
+    @contextlib.contextmanager
+    def blame(self, fault: str, story: str, **kinds: str) -> Iterator[None]:
+        """Whatever trouble a client has inside is this fault, or the one of that kind; {trouble} in the story is what."""
+        try:
+            yield
+        except Trouble as trouble:
+            raise Finding(kinds.get(trouble.kind, fault), story.format(trouble=trouble)) from None
+
+    def others_are_served(self, fault: str, when: str) -> None:
+        """A new client gets its answer."""
+        with self.blame(fault, f"{when}, another client asked and got: {{trouble}}."):
+            self.ask()
+
+    def leave(self) -> None:
+        """All clients go."""
+        for client in self._clients:
+            client.close()
+        self._clients.clear()
+
+    # -- the program
+
+    def spins(self) -> Optional[str]:
+        """What it does with its time, in words, if that is spinning; None if it sleeps, or nobody can tell.
+
+        Nobody is accused for being busy once: it has to use, in three looks in a row, at least half of what a
+        process that does nothing but spin can get on this machine at the same time.
+        """
+        time.sleep(SETTLE)
+        first = self._used()
+        if first is None or first < 0.2 * WINDOW:
+            return None
+        used = got = 0.0
+        with Spinner() as spinner:
+            spinner.spin(0.01)  # not before it runs
+            for _ in range(3):
+                before = self._cpu()
+                possible = spinner.spin(WINDOW)
+                now = self._cpu()
+                if before is None or now is None or now - before < 0.5 * possible:
+                    return None
+                used, got = used + now - before, got + possible
+        return f"it used {used:.2f} s of CPU time in {3 * WINDOW:.1f} s, doing nothing (a process that spins: {got:.2f} s)"
+
+    def _cpu(self) -> Optional[float]:
+        return self.program.cpu() if self.program else None
+
+    def _used(self) -> Optional[float]:
+        before = self._cpu()
+        time.sleep(WINDOW)
+        now = self._cpu()
+        return None if before is None or now is None else now - before
+
+    def own_program(self, what: str) -> Program:
+        """The program.  Raises NotChecked where it is not ours."""
+        if self.program is None:
+            raise NotChecked(f"{what} needs --command")
+        return self.program
+
+    def again(self) -> None:
+        """Start the program once more on the same port; the next connect() waits for it."""
+        assert self.program is not None
+        self.program.kill()
+        self.program = self.target.start(self.port)
+        self._ready = False
+
+    def __enter__(self) -> Stage:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.leave()
+        if self.program is not None:
+            self.program.kill()
