@@ -17,7 +17,7 @@ from typing import Iterator, List, NoReturn, Optional, Sequence
 
 from .checker import http_checks, report
 from .checker.checks import CHECKS, EVERY
-from .checker.dialects import Dialect, Lines, Stream
+from .checker.dialects import Dialect, Lines, Page, Stream
 from .checker.http import Http, Site, write_with_secret
 from .checker.program import end_all
 from .checker.runner import Result, play_all
@@ -34,6 +34,10 @@ def arguments() -> Parser:
     parser.add_argument("host", nargs="?", help="a server that runs already: its host ...")
     parser.add_argument("port", nargs="?", type=port, help="... and port")
     parser.add_argument("--command", help="how to run the server, with {port}, and if need be {host} and {folder}")
+    parser.add_argument("--say", default="", metavar="TEXT",
+                        help="what clients ask in the profiles lines and page (default: Hello, world)")
+    parser.add_argument("--expect", metavar="FILE",
+                        help="the right answer of the profile page (default: what the first client gets)")
     parser.add_argument("--folder", metavar="DIR", help="what the running http server serves; files are made there")
     parser.add_argument("--site", metavar="DIR", help="only make the files that the http profile asks for, in DIR/site")
     parser.add_argument("--only", action="append", metavar="NAME", help="this check alone (may be repeated)")
@@ -68,19 +72,32 @@ def targeted(parser: Parser, options: argparse.Namespace) -> Target:
 
 
 @contextlib.contextmanager
-def dialect_for(profile: str, folder: Optional[str]) -> Iterator[Dialect]:
-    """The profile's dialect; the files of the http profile live as long as this."""
-    if profile != "http":
-        yield Lines() if profile == "lines" else Stream(profile)
-        return
-    with Site(folder) as site:
-        yield Http(site)
+def dialect_for(options: argparse.Namespace) -> Iterator[Dialect]:
+    """The profile's dialect; the files of the http profile live as long as this.  Raises CannotCheck."""
+    if options.profile == "http":
+        with Site(options.folder) as site:
+            yield Http(site)
+    elif options.profile == "page":
+        yield Page(options.say, expected(options.expect))
+    else:
+        yield Lines(options.say) if options.profile == "lines" else Stream(options.profile)
+
+
+def expected(path: Optional[str]) -> bytes:
+    """What the file holds.  Raises CannotCheck."""
+    try:
+        if path is None:
+            return b""
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError as exc:
+        raise CannotCheck(f"{path} cannot be read: {exc.strerror}") from None
 
 
 def check(options: argparse.Namespace, target: Target, names: Sequence[str]) -> int:
     """Play, report; the exit status."""
     results: List[Result] = []
-    with dialect_for(options.profile, options.folder) as dialect:
+    with dialect_for(options) as dialect:
         if isinstance(dialect, Http):
             target = Target(target.command, target.host, target.port, dialect.site.folder)
         for result in play_all(names, target, dialect, max(1, options.jobs), options.limit):

@@ -14,7 +14,8 @@ from .client import CLOSED, RESET, Client, Trouble
 from .program import pause
 from .stage import CannotCheck, Finding, NotChecked, Stage
 
-EVERY = ("echo", "uppercase", "lines", "http")
+EVERY = ("echo", "uppercase", "lines", "page", "http")
+FRAMED = ("echo", "uppercase", "lines", "http")
 STREAMS = ("echo", "uppercase")
 TEXT = ("echo", "uppercase", "lines")
 WITH_LINES = ("lines", "http")
@@ -23,6 +24,8 @@ GAP = 0.1  # seconds between two halves: longer than any delay on loopback, far 
 KEY = 0.01  # seconds between two bytes
 TOO_LONG = 0.3  # a gap that a busy machine has made so long says nothing about the server
 CROWD = 60
+TOGETHER = 4
+A_WHILE = 0.2  # seconds that an answer has to take, for anybody to notice who waits for whom
 TO_END = 5.0  # seconds that a server may take to end after Ctrl-C
 MEGABYTE = 1_000_000
 
@@ -58,10 +61,12 @@ def check(name: str, does: str, command: str, *, weight: int = 1,
 @check("answers", "asks, and waits for the answer", "{ask} | {talk}", weight=3)
 def answers(stage: Stage) -> None:
     """The plain request."""
-    with stage.blame("wrong_answer", "A plain request, sent whole, got: {trouble}."):
+    with stage.blame("wrong_answer", "A plain request, sent whole, got: {trouble}.", **stage.dialect.cut_short):
         client = stage.connect()
-        stage.dialect.learn(client)
-        stage.ask(client)
+        if stage.dialect.learn(client):
+            stage.ask(client)
+        else:
+            stage.ask()
 
 
 # -- how requests arrive
@@ -85,7 +90,7 @@ def in_pieces(stage: Stage, pieces: List[bytes], gap: float, how: str) -> None:
             raise
 
 
-@check("split", "sends a request in two halves", "{ask} | {talk} --chop 7", weight=2)
+@check("split", "sends a request in two halves", "{ask} | {talk} --chop 7", weight=2, profiles=FRAMED)
 def split(stage: Stage) -> None:
     """Two halves."""
     request = stage.dialect.request
@@ -93,7 +98,7 @@ def split(stage: Stage) -> None:
     in_pieces(stage, [request[:middle], request[middle:]], GAP, f"in two halves, {GAP:g} s apart,")
 
 
-@check("byte-by-byte", "sends a request one byte at a time", "{ask} | {talk} --chop 1", weight=2)
+@check("byte-by-byte", "sends a request one byte at a time", "{ask} | {talk} --chop 1", weight=2, profiles=FRAMED)
 def byte_by_byte(stage: Stage) -> None:
     """One byte in each segment."""
     request = stage.dialect.request
@@ -128,8 +133,8 @@ def not_utf_8(stage: Stage) -> None:
     """One strange byte harms at most the connection that it came on."""
     client = stage.connect()
     with stage.blame("decode_each_recv", "A client sent the byte 0xff, which is not UTF-8. {trouble}."):
-        client.send(stage.dialect.request.replace(b"ello", b"\xffllo"))
-    client.readable(GAP)  # so that it has been read; what is said to it does not matter
+        client.send(stage.dialect.strange)
+    client.drain(GAP)  # whatever is said to it
     client.close()
     stage.others_are_served("decode_each_recv", "After one client had sent the byte 0xff, which is not UTF-8")
 
@@ -191,11 +196,41 @@ def many(stage: Stage) -> None:
         for _ in range(CROWD):
             # A full backlog makes a connection wait for its second SYN, one second later.
             clients.append(stage.connect(patience=max(stage.patience, 5.0)))
+        end = time.monotonic() + 2 * stage.patience
         for client in reversed(clients):
+            if time.monotonic() > end:
+                raise NotChecked(f"it takes too long: {served} clients in {2 * stage.patience:g} s")
             stage.dialect.ask(client)
             served += 1
     except Trouble as trouble:
         raise Finding(fault, f"{story.format(count=served)}{trouble}.") from None
+
+
+@check("together", f"asks while {TOGETHER - 1} others do, where an answer takes a while",
+       "for i in 1 2 3 4; do {ask} | {talk} & done; time wait", weight=2)
+def together(stage: Stage) -> None:
+    """Answers that take long do not wait for each other."""
+    try:
+        stage.ask()
+        alone = min(timed(stage, 1), timed(stage, 1))
+        took = timed(stage, TOGETHER) if alone > A_WHILE else 0.0
+    except Trouble as trouble:
+        raise NotChecked(f"clients side by side are not served at all: {trouble}") from None
+    if took > 0.6 * TOGETHER * alone:
+        raise Finding("blocking_lookup", f"The answer took {alone:.2f} s for one client alone, and {took:.2f} s for the last of "
+                      f"{TOGETHER} who asked at once: they were served one after the other.")
+
+
+def timed(stage: Stage, count: int) -> float:
+    """Seconds until `count` new clients, asking at once, have all been answered."""
+    clients = [stage.connect() for _ in range(count)]
+    start = time.monotonic()
+    for client in clients:
+        client.patience *= count
+        client.send(stage.dialect.request)
+    for client in clients:
+        stage.dialect.take(client)
+    return time.monotonic() - start
 
 
 @check("connect-and-leave", "connects and leaves without a word",
@@ -259,9 +294,13 @@ def reset_in_response(stage: Stage) -> None:
        "{ask_much} | {talk} --slow 2000000 | wc -c", weight=3)
 def slow_reader(stage: Stage) -> None:
     """Every byte arrives, in order."""
-    client = stage.connect()
+    client = stage.connect(small=stage.dialect.one_each)
+    try:
+        stage.dialect.ask_some(client)
+    except Trouble as trouble:
+        raise NotChecked(f"many requests at once are not answered rightly even to a fast reader: {trouble}") from None
     with stage.blame("short_send_ignored", "A client asked for 8 MB, did not read for a moment, then did. It got: "
-                     "{trouble}.", **{CLOSED: "eagain_as_error", RESET: "eagain_as_error"}):
+                     "{trouble}.", **(stage.dialect.cut_short or {CLOSED: "eagain_as_error", RESET: "eagain_as_error"})):
         unsent = stage.dialect.ask_much(client)
         pause(GAP)
         stage.dialect.take_much(client, unsent)
@@ -307,6 +346,18 @@ def unread_answers(stage: Stage) -> None:
         grown = f", its memory grew by {(held - memory) / MEGABYTE:.0f} MB" if memory and held else ""
         raise Finding("unbounded_queue", f"A client sent {taken / MEGABYTE:.0f} MB and read nothing: all of it was "
                       f"taken{grown}.", sure=True)
+
+
+@check("upload", "sends more than is read, and then reads the answer",
+       "({ask}; head -c 65536 /dev/zero) | {talk} --slow 50000 | wc -c", weight=2, profiles=("page",))
+def upload(stage: Stage) -> None:
+    """The answer survives what the server did not care to read."""
+    client = stage.connect(small=True)
+    with stage.blame("close_with_unread_input", "A client sent its request and 64 KB more, and then read. It got: "
+                     "{trouble}."):
+        client.send(stage.dialect.request + bytes(65536))
+        pause(2 * GAP)
+        stage.dialect.take(client)
 
 
 # -- the program itself
@@ -360,5 +411,5 @@ def ctrl_c(stage: Stage) -> None:
     status = program.wait(max(TO_END, stage.patience))
     if status is None:
         raise Finding("interrupt_unhandled", f"After Ctrl-C it still runs, {TO_END:g} s later.", sure=True)
-    if "Traceback (most recent call last)" in program.all_words():
+    if re.search(r"Traceback \(most[^\0]*^KeyboardInterrupt", program.all_words(), re.MULTILINE):
         raise Finding("interrupt_unhandled", "Ctrl-C ended it with a traceback.", sure=True)

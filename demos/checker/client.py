@@ -8,8 +8,8 @@ import struct
 import time
 
 # Why a client did not get what it was owed.
-SILENT, CLOSED, RESET, WRONG, REFUSED = "silent", "closed", "reset", "wrong", "refused"
-LIFE = 40.0  # seconds: a server that sends a byte now and then shall not keep a check for ever
+SILENT, CLOSED, RESET, WRONG, REFUSED, SLOW = "silent", "closed", "reset", "wrong", "refused", "slow"
+LIFE = 20.0  # seconds: a server that sends a byte now and then shall not keep a check for ever
 SMALL = 4096  # a receive buffer that fills at once
 
 
@@ -72,7 +72,7 @@ class Client:
     def receive(self, most: int = 65536) -> bytes:
         """What comes next, b"" at end of file.  Raises Trouble."""
         if time.monotonic() > self._end:
-            raise Trouble(SILENT, f"not yet all, {LIFE:g} s after it connected")
+            raise Trouble(SLOW, f"not yet all, {LIFE:g} s after it connected")
         try:
             return self._sock.recv(most)
         except socket.timeout:

@@ -6,10 +6,12 @@ line for one line can be checked.  http.py has the fourth.
 from __future__ import annotations
 
 import time
+from typing import Dict
 
-from .client import CLOSED, SILENT, WRONG, Client, Trouble
+from .client import CLOSED, RESET, SILENT, WRONG, Client, Trouble
 
 MUCH = 8 * 1000 * 1000
+SOME = 20 * 1000
 FULL = 0.3  # seconds without room after which a socket counts as full
 LF, CRLF = b"\n", b"\r\n"
 
@@ -19,14 +21,28 @@ class Dialect:
 
     name = ""
     newline, other = LF, CRLF
+    one_each = False  # a connection serves one request
+    cut_short: Dict[str, str] = {}  # faults that a cut answer to the plain request tells, by the kind of trouble
+
+    def __init__(self, say: str = "") -> None:
+        self._say = (say or "Hello, world").encode()
 
     @property
     def request(self) -> bytes:
         """The small request."""
-        return b"Hello, world" + self.newline
+        return self._say + self.newline
 
-    def learn(self, client: Client) -> None:
-        """Ask once what is not known beforehand.  Raises Trouble."""
+    @property
+    def strange(self) -> bytes:
+        """A request with a byte that is not UTF-8."""
+        return b"\xff" + self.request
+
+    def learn(self, client: Client) -> bool:
+        """Ask once what is not known beforehand; True if this client may ask on.  Raises Trouble."""
+        return True
+
+    def ask_some(self, client: Client) -> None:
+        """Ask for less than MUCH, and read it at once: whether it understands many at once.  Raises Trouble."""
 
     def take(self, client: Client) -> None:
         """Receive the answer to one small request.  Raises Trouble where it is not the right one."""
@@ -49,7 +65,8 @@ class Dialect:
 class Stream(Dialect):
     """Every byte comes back: as it is, or in capitals."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, say: str = "") -> None:
+        super().__init__(say)
         self.name = name
 
     def reply(self, data: bytes) -> bytes:
@@ -63,9 +80,9 @@ class Stream(Dialect):
         """MUCH bytes, in lines that are all different, so that a gap shows."""
         return b"".join(b"%07d hello, hello, hello, hello, hello, hello\n" % number for number in range(MUCH // 50))
 
-    def much_back(self) -> bytes:
-        """What the server owes for it."""
-        return self.reply(self.much())
+    def much_back(self, data: bytes) -> bytes:
+        """What the server owes for some of it, whole lines."""
+        return self.reply(data)
 
     def ask_much(self, client: Client) -> memoryview:
         rest = memoryview(self.much())
@@ -77,7 +94,10 @@ class Stream(Dialect):
         return rest
 
     def take_much(self, client: Client, unsent: memoryview) -> None:
-        owed, got = memoryview(self.much_back()), 0
+        self._exchange(client, unsent, memoryview(self.much_back(self.much())))
+
+    def _exchange(self, client: Client, unsent: memoryview, owed: memoryview) -> None:
+        got = 0
         end = time.monotonic() + client.patience
         while got < len(owed):
             sent = client.send_some(unsent, 0) if unsent else 0
@@ -94,28 +114,70 @@ class Stream(Dialect):
 class Lines(Stream):
     """One line for each line, whatever it says: the first answer is the measure of all the others."""
 
-    def __init__(self) -> None:
-        super().__init__("lines")
+    def __init__(self, say: str = "") -> None:
+        super().__init__("lines", say)
         self._reply = self._long_reply = b""
 
     @property
     def _long(self) -> bytes:
         return b"hello " * 166 + self.newline
 
-    def learn(self, client: Client) -> None:
+    def learn(self, client: Client) -> bool:
         client.send(self.request)
         self._reply = take_line(client)
         client.send(self._long)
         self._long_reply = take_line(client)
+        return True
 
     def reply(self, data: bytes) -> bytes:
         return self._reply * data.count(b"\n")
 
+    def ask_some(self, client: Client) -> None:
+        some = self.much()[:SOME]
+        some = some[:some.rindex(b"\n") + 1]
+        self._exchange(client, memoryview(some), memoryview(self.much_back(some)))
+
     def much(self) -> bytes:
         return self._long * (MUCH // len(self._long))
 
-    def much_back(self) -> bytes:
-        return self._long_reply * (MUCH // len(self._long))
+    def much_back(self, data: bytes) -> bytes:
+        return self._long_reply * data.count(b"\n")
+
+
+class Page(Dialect):
+    """One long answer to whatever is said, and then the end of the connection.
+
+    What the answer is, the user says; or the first client gets it, which reads as fast as it can.
+    """
+
+    name = "page"
+    one_each = True
+    cut_short = {CLOSED: "short_send_ignored", RESET: "eagain_as_error"}
+
+    def __init__(self, say: str = "", expected: bytes = b"") -> None:
+        super().__init__(say)
+        self._expected = expected
+
+    def learn(self, client: Client) -> bool:
+        if not self._expected:
+            client.send(self.request)
+            self._expected = client.expect_end()
+        return False
+
+    def take(self, client: Client) -> None:
+        owed, got = memoryview(self._expected), 0
+        while got < len(owed):
+            got += compare(client, owed, got)
+        if client.expect_end():
+            raise Trouble(WRONG, f"more than the {len(owed):,} bytes that are right")
+
+    def ask_much(self, client: Client) -> memoryview:
+        client.send(self.request)
+        client.readable(client.patience)
+        return memoryview(b"")
+
+    def take_much(self, client: Client, unsent: memoryview) -> None:
+        self.take(client)
 
 
 def take_line(client: Client) -> bytes:

@@ -88,7 +88,7 @@ FAULTS: Dict[str, Fault] = {name: Fault(name, cause, lesson or BROKEN.format(nam
 _SIGNS: List[Tuple[Pattern[str], str]] = [(re.compile(sign), name) for sign, name in [
     (r"UnicodeDecodeError", "decode_each_recv"),
     (r"sendall\([^\n]*\n(?:[^\n]*\n)?[^\n]*BlockingIOError", "sendall_nonblocking"),
-    (r"BlockingIOError", "eagain_as_error"),
+    (r"BlockingIOError|Resource temporarily unavailable|EAGAIN", "eagain_as_error"),
     (r"file ?descriptor cannot be a negative integer|Bad file descriptor", "closed_but_listed"),
     (r"list\.remove\(x\)|KeyError", "closed_twice"),
     (r"ConnectionResetError|BrokenPipeError|ConnectionAbortedError", "reset_unhandled"),

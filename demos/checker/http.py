@@ -77,11 +77,16 @@ class Http(Dialect):
     newline, other = CRLF, LF
 
     def __init__(self, site: Site) -> None:
+        super().__init__()
         self.site = site
 
     @property
     def request(self) -> bytes:
         return self.get("/hello.txt")
+
+    @property
+    def strange(self) -> bytes:
+        return self.get("/h\xffllo.txt")
 
     def get(self, path: str, version: str = "HTTP/1.0", *fields: str) -> bytes:
         """A request for a file of the site."""

@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass
 from typing import Iterator, List, Optional
 
-from .client import REFUSED, Client, Trouble
+from .client import REFUSED, SLOW, Client, Trouble
 from .dialects import Dialect
 from .program import Program, Spinner, free_port
 
@@ -127,6 +127,8 @@ class Stage:
         try:
             yield
         except Trouble as trouble:
+            if trouble.kind == SLOW:
+                raise NotChecked(f"it takes too long: {trouble}") from None
             raise Finding(kinds.get(trouble.kind, fault), story.format(trouble=trouble)) from None
 
     def others_are_served(self, fault: str, when: str) -> None:
@@ -145,8 +147,8 @@ class Stage:
     def spins(self) -> Optional[str]:
         """What it does with its time, in words, if that is spinning; None if it sleeps, or nobody can tell.
 
-        Nobody is accused for being busy once: it has to use, in three looks in a row, at least half of what a
-        process that does nothing but spin can get on this machine at the same time.
+        Nobody is accused for being busy once: over three looks in a row it has to use a third of what a process
+        that does nothing but spin can get on this machine at the same time, and something in each.
         """
         time.sleep(SETTLE)
         first = self._used()
@@ -159,9 +161,11 @@ class Stage:
                 before = self._cpu()
                 possible = spinner.spin(WINDOW)
                 now = self._cpu()
-                if before is None or now is None or now - before < 0.5 * possible:
+                if before is None or now is None or now - before < 0.15 * possible:
                     return None
                 used, got = used + now - before, got + possible
+        if used < got / 3:
+            return None
         return f"it used {used:.2f} s of CPU time in {3 * WINDOW:.1f} s, doing nothing (a process that spins: {got:.2f} s)"
 
     def _cpu(self) -> Optional[float]:
