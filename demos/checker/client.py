@@ -41,6 +41,11 @@ class Client:
             raise Trouble(SILENT if isinstance(exc, socket.timeout) else REFUSED,
                           f"no connection: {exc.strerror or exc}") from None
 
+    def wait_longer(self, factor: float) -> None:
+        """Have more patience."""
+        self.patience *= factor
+        self._sock.settimeout(self.patience)
+
     # -- sending
 
     def send(self, data: bytes) -> None:

@@ -21,7 +21,8 @@ class Dialect:
 
     name = ""
     newline, other = LF, CRLF
-    one_each = False  # a connection serves one request
+    lasting = True  # a connection serves any number of requests
+    narrow = False  # much is not much: a slow reader needs a small buffer, to be noticed
     cut_short: Dict[str, str] = {}  # faults that a cut answer to the plain request tells, by the kind of trouble
 
     def __init__(self, say: str = "") -> None:
@@ -54,7 +55,7 @@ class Dialect:
         self.take(client)
 
     def ask_much(self, client: Client) -> memoryview:
-        """Ask for MUCH and read nothing until nothing more can be sent; the bytes that could not be.  Raises Trouble."""
+        """Ask for MUCH, reading nothing, until nothing more can be sent; what could not be.  Raises Trouble."""
         raise NotImplementedError
 
     def take_much(self, client: Client, unsent: memoryview) -> None:
@@ -151,7 +152,8 @@ class Page(Dialect):
     """
 
     name = "page"
-    one_each = True
+    lasting = False
+    narrow = True
     cut_short = {CLOSED: "short_send_ignored", RESET: "eagain_as_error"}
 
     def __init__(self, say: str = "", expected: bytes = b"") -> None:

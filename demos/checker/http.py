@@ -75,6 +75,7 @@ class Http(Dialect):
 
     name = "http"
     newline, other = CRLF, LF
+    lasting = False
 
     def __init__(self, site: Site) -> None:
         super().__init__()

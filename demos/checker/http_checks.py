@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from .checks import check
 from .client import CLOSED, Client, Trouble
-from .http import PICTURE, Http
+from .http import HELLO, PICTURE, Http
 from .program import pause
 from .stage import Finding, NotChecked, Stage
 
@@ -79,8 +79,8 @@ def outside(stage: Stage) -> None:
         client = stage.connect()
         client.send(dialect.get(path))
         if dialect.site.secret in received(client):
-            raise Finding("path_traversal", f"A client asked for {path} and got the file, which lies outside the folder "
-                          "that is served.", sure=True)
+            raise Finding("path_traversal", f"A client asked for {path} and got the file, which lies outside the "
+                          "folder that is served.", sure=True)
         client.close()
 
 
@@ -107,17 +107,24 @@ def closes(stage: Stage) -> None:
         client.expect_end()
 
 
-@check("keep-alive", "asks twice on one connection", f"curl -sv {URL}/hello.txt {URL}/hello.txt", weight=2, profiles=ONLY)
+def modern(stage: Stage) -> bytes:
+    """A request in HTTP/1.1 that asks to keep the connection open."""
+    host = f"Host: {stage.target.host}:{stage.port}"
+    return dialect_of(stage).get("/hello.txt", "HTTP/1.1", host, "Connection: keep-alive")
+
+
+@check("keep-alive", "asks twice on one connection", f"curl -sv {URL}/hello.txt {URL}/hello.txt", weight=2,
+       profiles=ONLY)
 def keep_alive(stage: Stage) -> None:
     """What is promised is kept; a server that promises nothing may close."""
     dialect = dialect_of(stage)
     client = stage.connect()
-    request = dialect.get("/hello.txt", "HTTP/1.1", f"Host: {stage.target.host}:{stage.port}", "Connection: keep-alive")
+    request = modern(stage)
     with stage.blame("wrong_answer", "A client asked in HTTP/1.1 and got: {trouble}."):
         client.send(request)
-        response = dialect.take_file(client, b"Hello, world\n")
-    with stage.blame("not_kept_alive", "A client asked twice on a connection that was promised to stay open. The second "
-                     "time it got: {trouble}."):
+        response = dialect.take_file(client, HELLO)
+    with stage.blame("not_kept_alive", "A client asked twice on a connection that was promised to stay open. The "
+                     "second time it got: {trouble}."):
         try:
             client.send(request)
             dialect.take(client)
@@ -132,9 +139,9 @@ def pipelined_gets(stage: Stage) -> None:
     """Where the connection stays open, both are answered, in order."""
     dialect = dialect_of(stage)
     client = stage.connect()
-    request = dialect.get("/hello.txt", "HTTP/1.1", f"Host: {stage.target.host}:{stage.port}", "Connection: keep-alive")
+    request = modern(stage)
     with stage.blame("one_recv_is_one_request", "Two requests that came in one piece got: {trouble}."):
         client.send(2 * request)
-        if not dialect.take_file(client, b"Hello, world\n").stays:
+        if not dialect.take_file(client, HELLO).stays:
             raise NotChecked("it keeps no connection open")
         dialect.take(client)

@@ -19,7 +19,7 @@ def reproduce(result: Result, target: Target, dialect: Dialect) -> str:
     """The one command that shows the same, run in this folder with the server listening on {port}."""
     port = target.port or 8888
     where = f"{target.host} {port}"
-    checked = f"python3 -m demos.check {dialect.name} --command {shlex.quote(target.command)} --only {result.check.name}"
+    checked = f"python3 -m demos.check {dialect.name} --command {shlex.quote(target.command)} --only restart"
     much = "yes 'hello, hello, hello' | head -c 8000000"
     if dialect.name == "http":
         much = f"printf {quoted(dialect.request.replace(b'hello.txt', b'big.bin'))}"
@@ -61,7 +61,7 @@ def text(results: Sequence[Result], target: Target, dialect: Dialect) -> str:
     findings = [result for result in results if result.fault]
     for result in findings:
         assert result.fault is not None
-        said = [f"    | {words}" for words in result.output] and ["  It printed:"] + [f"    | {w}" for w in result.output[-6:]]
+        said = ["  It printed:", *(f"    | {words}" for words in result.output[-6:])] if result.output else []
         parts.append("\n".join([f"\n{result.fault.name}  (check {result.check.name}, weight {result.check.weight})",
                                 filled("Seen", result.saw), filled("Usually", result.fault.cause),
                                 f"  Lesson:    {result.fault.lesson}",

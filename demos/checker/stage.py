@@ -84,12 +84,12 @@ class Stage:
 
     # -- clients
 
-    def connect(self, *, small: bool = False, patience: float = 0.0) -> Client:
+    def connect(self, *, small: bool = False) -> Client:
         """A new client, `small` if it is to have hardly any room to receive in.  Raises Trouble, CannotCheck."""
         if not self._ready:
             self._wait_until_it_accepts(small)
             return self._clients[-1]
-        self._clients.append(Client(self.target.host, self.port, patience or self.patience, small=small))
+        self._clients.append(Client(self.target.host, self.port, self.patience, small=small))
         return self._clients[-1]
 
     def _wait_until_it_accepts(self, small: bool) -> None:
@@ -100,7 +100,8 @@ class Stage:
                 self._ready = True
                 return
             except Trouble as trouble:
-                if trouble.kind != REFUSED or time.monotonic() > end or (self.program and self.program.status is not None):
+                dead = self.program is not None and self.program.status is not None
+                if trouble.kind != REFUSED or time.monotonic() > end or dead:
                     raise CannotCheck(self._why_not(trouble)) from None
                 time.sleep(0.02)
 
@@ -112,8 +113,8 @@ class Stage:
         if self.program.status is not None:
             return (f"the program ended (status {self.program.status}) before it accepted a connection on {where}. "
                     f"Its last lines:{said}")
-        return (f"the program runs, but nobody accepts on {where} after {START:g} s: does it listen on the port that it "
-                f"is given, and is that {{port}} in the command? Its last lines:{said}")
+        return (f"the program runs, but nobody accepts on {where} after {START:g} s: does it listen on the port that "
+                f"it is given, and is that {{port}} in the command? Its last lines:{said}")
 
     def ask(self, client: Optional[Client] = None) -> Client:
         """A client, a new one by default, asks and gets the right answer.  Raises Trouble."""
@@ -123,7 +124,7 @@ class Stage:
 
     @contextlib.contextmanager
     def blame(self, fault: str, story: str, **kinds: str) -> Iterator[None]:
-        """Whatever trouble a client has inside is this fault, or the one of that kind; {trouble} in the story is what."""
+        """Trouble that a client has inside is this fault, or the one of that kind; {trouble} in the story is what."""
         try:
             yield
         except Trouble as trouble:
@@ -166,7 +167,7 @@ class Stage:
                 used, got = used + now - before, got + possible
         if used < got / 3:
             return None
-        return f"it used {used:.2f} s of CPU time in {3 * WINDOW:.1f} s, doing nothing (a process that spins: {got:.2f} s)"
+        return f"it used {used:.2f} s of CPU time in {3 * WINDOW:.1f} s, doing nothing (a spinning one got {got:.2f} s)"
 
     def _cpu(self) -> Optional[float]:
         return self.program.cpu() if self.program else None
