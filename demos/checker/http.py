@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Dict, Optional
 
 from .client import CLOSED, WRONG, Client, Trouble
-from .dialects import CRLF, LF, MUCH, Dialect, compare, shown, take_line
+from .dialects import CRLF, LF, Dialect, compare, numbered_lines, shown, take_line
 
 HELLO = b"Hello, world\n"
 # Every byte value, CR and LF in all company, nothing that is UTF-8.
@@ -44,7 +44,7 @@ class Site:
 def write(folder: str) -> None:
     """Make the files that are asked for."""
     os.makedirs(os.path.join(folder, "folder"), exist_ok=True)
-    for name, data in (("hello.txt", HELLO), ("picture.png", PICTURE), ("big.bin", much())):
+    for name, data in (("hello.txt", HELLO), ("picture.png", PICTURE), ("big.bin", numbered_lines())):
         with open(os.path.join(folder, name), "wb") as file:
             file.write(data)
 
@@ -54,11 +54,6 @@ def write_with_secret(folder: str) -> None:
     write(os.path.join(folder, "site"))
     with open(os.path.join(folder, "secret.txt"), "wb") as file:
         file.write(SECRET)
-
-
-def much() -> bytes:
-    """The big file: no two lines alike, and plain text, so that only its size is a difficulty."""
-    return b"".join(b"%07d hello, hello, hello, hello, hello, hello\n" % number for number in range(MUCH // 50))
 
 
 @dataclass(frozen=True)
@@ -157,4 +152,4 @@ class Http(Dialect):
         return memoryview(b"")
 
     def take_much(self, client: Client, unsent: memoryview) -> None:
-        self.take_file(client, much())
+        self.take_file(client, numbered_lines())
