@@ -189,12 +189,13 @@ class Listener(Endpoint):
         """A factory raised, which cost its one client the connection: go on listening."""
 
 
-def addresses_of(host: Optional[str], port: int, flags: int = 0) -> List[Any]:
-    """What getaddrinfo says of a stream server; OSError also for what can be no host or port at all."""
+def addresses_of(host: Optional[str], port: int, flags: int = 0,
+                 kind: int = socket.SOCK_STREAM) -> List[Any]:
+    """What getaddrinfo says of a server; OSError also for what can be no host or port at all."""
     if not 0 <= port <= 65535:
         raise OSError(f"{port} is not a port: they go from 0 to 65535")
     try:
-        return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=flags)
+        return socket.getaddrinfo(host, port, type=kind, flags=flags)
     except UnicodeError:
         raise OSError(f"{host!r} cannot be the name of a host") from None
 

@@ -82,15 +82,15 @@ class Reactor(EventLoop):
                       remote: Optional[HostPort] = None) -> Tuple[DatagramTransport, Any]:
         """Open a UDP socket, bound to `local` and connected to `remote`; to look a name up here blocks."""
         self._check()
-        family, kind, proto, _, address = socket.getaddrinfo(*(local or remote or ("127.0.0.1", 0)),
-                                                             type=socket.SOCK_DGRAM)[0]
+        where = local or remote or ("127.0.0.1", 0)
+        family, kind, proto, _, address = addresses_of(*where, kind=socket.SOCK_DGRAM)[0]
         sock = socket.socket(family, kind, proto)
         try:
             sock.setblocking(False)
             if remote is None or local is not None:
                 sock.bind(address)
             if remote is not None:
-                sock.connect(remote)
+                sock.connect(addresses_of(*remote, kind=socket.SOCK_DGRAM)[0][4])
             transport = DatagramTransport(self, sock, protocol := factory())
         except BaseException:
             sock.close()

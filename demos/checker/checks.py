@@ -307,8 +307,8 @@ def slow_reader(stage: Stage) -> None:
     except Trouble as trouble:
         raise NotChecked(f"many requests at once are not answered rightly even to a fast reader: {trouble}") from None
     cut_short = stage.dialect.cut_short or {CLOSED: "eagain_as_error", RESET: "eagain_as_error"}
-    with stage.blame("short_send_ignored", "A client asked for much (8 MB, or the page), did not read for a moment, then "
-                     "did. It got: {trouble}.", **cut_short):
+    with stage.blame("short_send_ignored", "A client asked for 8 MB (or the page), waited, and read it. It "
+                     "got: {trouble}.", **cut_short):
         unsent = stage.dialect.ask_much(client)
         pause(GAP)
         stage.dialect.take_much(client, unsent)

@@ -6,6 +6,7 @@ line for one line can be checked.  http.py has the fourth.
 from __future__ import annotations
 
 import time
+from functools import lru_cache
 from typing import Dict
 
 from .client import CLOSED, RESET, SILENT, WRONG, Client, Trouble
@@ -63,6 +64,12 @@ class Dialect:
         raise NotImplementedError
 
 
+@lru_cache(maxsize=None)
+def numbered_lines() -> bytes:
+    """MUCH bytes of lines that are all different."""
+    return b"".join(b"%07d hello, hello, hello, hello, hello, hello\n" % number for number in range(MUCH // 50))
+
+
 class Stream(Dialect):
     """Every byte comes back: as it is, or in capitals."""
 
@@ -79,7 +86,7 @@ class Stream(Dialect):
 
     def much(self) -> bytes:
         """MUCH bytes, in lines that are all different, so that a gap shows."""
-        return b"".join(b"%07d hello, hello, hello, hello, hello, hello\n" % number for number in range(MUCH // 50))
+        return numbered_lines()
 
     def much_back(self, data: bytes) -> bytes:
         """What the server owes for some of it, whole lines."""

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from typing import Dict, List, Optional, Pattern, Tuple
 
-BROKEN = "demos/lessons/broken/{}.py"
+BROKEN = "python3 -m demos.lessons.broken {}"
 
 
 @dataclass(frozen=True)
@@ -69,18 +69,19 @@ _FAULTS = [
      "The loop asks again and again instead of waiting in select(): a whole processor spent on nothing.", _step(2)),
     ("one_recv_is_one_request",
      "TCP is a stream: one recv() may hold half a request, or two. Collect the bytes of each client until "
-     "the request is complete.", _step(7)),
+     "the request is complete.", _step(6)),
     ("half_close_is_the_end",
      "A client that has said all it will say still reads: end of file ends the requests, not the answers "
-     "that are owed.", _step(5)),
+     "that are owed.", _step(4)),
     ("reset_unhandled",
      "recv() and send() raise where a client has left with a reset: it is one client's end, not the "
      "server's.", _step(4)),
     ("address_in_use",
-     "The server that closes first leaves its port in TIME_WAIT: set SO_REUSEADDR before bind().", _step(0)),
+     "The server that closes first leaves its port in TIME_WAIT: set SO_REUSEADDR before bind().",
+     "python3 -m demos.lessons.kernel time_wait"),
     ("interrupt_unhandled",
      "Ctrl-C is how a server is stopped: catch KeyboardInterrupt around the loop, close what is open, and "
-     "end.", _step(6)),
+     "end.", _step(1)),
     ("died",
      "An exception that one client causes has to end that client alone: catch it where it is served.", _step(5)),
     ("wrong_answer",
@@ -90,18 +91,21 @@ _FAULTS = [
      BROKEN.format("lf_only")),
     # -- of HTTP
     ("text_mode",
-     "A file opened as text is decoded, and its newlines translated: open with 'rb' and send bytes.", _step(7)),
+     "A file opened as text is decoded, and its newlines translated: open with 'rb' and send bytes.",
+     "protocols/http/files.py"),
     ("path_traversal",
      "The path was joined to the folder as it came: resolve it, and serve it only if it still lies below the"
-     " folder.", _step(7)),
+     " folder.", "protocols/http/paths.py"),
     ("missing_file",
-     "What a client may ask for is not always there: a file that cannot be opened is a 404, not an end.", _step(7)),
+     "What a client may ask for is not always there: a file that cannot be opened is a 404, not an end.",
+     "protocols/http/files.py"),
     ("bad_request",
-     "A request line that is not one deserves 400 and the end of that connection alone.", _step(7)),
+     "A request line that is not one deserves 400 and the end of that connection alone.", "protocols/http/parser.py"),
     ("kept_open",
-     "Without keep-alive the end of the connection is what tells an HTTP/1.0 client that all has come.", _step(7)),
+     "Without keep-alive the end of the connection is what tells an HTTP/1.0 client that all has come.",
+     "protocols/http/server.py"),
     ("not_kept_alive",
-     "A connection that was promised to stay open has to answer the next request too.", _step(7)),
+     "A connection that was promised to stay open has to answer the next request too.", "protocols/http/server.py"),
 ]
 
 FAULTS: Dict[str, Fault] = {name: Fault(name, cause, lesson or BROKEN.format(name)) for name, cause, lesson in _FAULTS}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Dict, Optional
 
 from .client import CLOSED, WRONG, Client, Trouble
-from .dialects import CRLF, LF, MUCH, Dialect, compare, shown, take_line
+from .dialects import CRLF, LF, Dialect, compare, numbered_lines, shown, take_line
 
 HELLO = b"Hello, world\n"
 # Every byte value, CR and LF in all company, nothing that is UTF-8.
@@ -44,7 +44,7 @@ class Site:
 def write(folder: str) -> None:
     """Make the files that are asked for."""
     os.makedirs(os.path.join(folder, "folder"), exist_ok=True)
-    for name, data in (("hello.txt", HELLO), ("picture.png", PICTURE), ("big.bin", much())):
+    for name, data in (("hello.txt", HELLO), ("picture.png", PICTURE), ("big.bin", numbered_lines())):
         with open(os.path.join(folder, name), "wb") as file:
             file.write(data)
 
@@ -54,11 +54,6 @@ def write_with_secret(folder: str) -> None:
     write(os.path.join(folder, "site"))
     with open(os.path.join(folder, "secret.txt"), "wb") as file:
         file.write(SECRET)
-
-
-def much() -> bytes:
-    """The big file: binary, and no two lines alike."""
-    return b"".join(b"%07d \x00\x80\xff hello, hello, hello, hello, hello\r\n" % number for number in range(MUCH // 48))
 
 
 @dataclass(frozen=True)
@@ -87,7 +82,7 @@ class Http(Dialect):
 
     @property
     def strange(self) -> bytes:
-        return self.get("/h\xffllo.txt")
+        return self.get("/hello.txt", "HTTP/1.0", "X-Letter: \xff")
 
     def get(self, path: str, version: str = "HTTP/1.0", *fields: str) -> bytes:
         """A request for a file of the site."""
@@ -157,4 +152,4 @@ class Http(Dialect):
         return memoryview(b"")
 
     def take_much(self, client: Client, unsent: memoryview) -> None:
-        self.take_file(client, much())
+        self.take_file(client, numbered_lines())

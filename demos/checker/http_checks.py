@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from .checks import check
-from .client import CLOSED, Client, Trouble
+from .client import CLOSED, RESET, Client, Trouble
 from .http import HELLO, PICTURE, Http
 from .program import pause
 from .stage import Finding, NotChecked, Stage
@@ -129,7 +129,7 @@ def keep_alive(stage: Stage) -> None:
             client.send(request)
             dialect.take(client)
         except Trouble as trouble:
-            if response.stays or trouble.kind not in (CLOSED, "reset"):
+            if response.stays or trouble.kind not in (CLOSED, RESET):
                 raise
 
 
@@ -144,4 +144,6 @@ def pipelined_gets(stage: Stage) -> None:
         client.send(2 * request)
         if not dialect.take_file(client, HELLO).stays:
             raise NotChecked("it keeps no connection open")
+    with stage.blame("one_recv_is_one_request", "Two requests came in one piece. The second got: {trouble}.",
+                     **{CLOSED: "not_kept_alive", RESET: "not_kept_alive"}):
         dialect.take(client)

@@ -153,7 +153,7 @@ class Stage:
         """
         time.sleep(SETTLE)
         first = self._used()
-        if first is None or first < 0.2 * WINDOW:
+        if first is None or first < 0.05 * WINDOW:
             return None
         used = got = 0.0
         with Spinner() as spinner:

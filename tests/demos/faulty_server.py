@@ -1,43 +1,22 @@
-"""A select() server with one fault, by name: `python3 faulty_server.py FAULT HOST PORT`.  FAULT "none": it has none.
+"""A select() server in capitals with one fault, by name: `python3 faulty_server.py FAULT HOST PORT`.
 
-For the checker's tests.  Capitals, byte for byte; with "lines" in the name, line for line.
+For the checker's tests: the faults that demos/lessons/broken/ does not have.  FAULT "none": it has none.
 """
 import select
 import socket
 import sys
 import time
 
-fault, host, port = sys.argv[1], sys.argv[2], int(sys.argv[3])
-lines = fault in ("lf_only", "one_recv_is_one_request", "lines")
 LIMIT = 64 * 1024
-queues = {}  # client: what is queued for it
-pending = {}  # client: an unended line
-ended = set()  # clients that will send no more
+fault = sys.argv[1]
+queues = {}  # what is queued for each client
+ended = set()  # clients that have said all they will say, with answers owed
 
 
 def close(client):
-    if fault != "closed_but_listed":
-        if fault == "closed_twice":
-            queues.pop(client)
-            del pending[client]
-        elif client in queues:
-            queues.pop(client)
-            del pending[client]
+    queues.pop(client, None)
     ended.discard(client)
     client.close()
-
-
-def answer(client, data):
-    if fault == "decode_each_recv":
-        return data.decode().upper().encode()
-    if fault == "one_recv_is_one_request":
-        return data.strip().upper() + b"\r\n"
-    if not lines:
-        return data.upper()
-    *whole, pending[client] = (pending[client] + data).split(b"\n")
-    if fault == "lf_only":
-        return b"".join(b"UNKNOWN\n" if line.endswith(b"\r") else line.upper() + b"\n" for line in whole)
-    return b"".join(line.rstrip(b"\r").upper() + b"\r\n" for line in whole)
 
 
 def receive(client):
@@ -47,15 +26,15 @@ def receive(client):
         if fault == "reset_unhandled":
             raise
         return close(client)
-    if not data:
-        if fault == "end_of_file_ignored":
-            return
-        if fault in ("half_close_is_the_end", "closed_but_listed", "closed_twice") or not queues[client]:
-            return close(client)
+    if data:
+        answer(client, data.strip().upper() + b"\r\n" if fault == "one_recv_is_one_request" else data.upper())
+    elif fault == "half_close_is_the_end" or not queues[client]:
+        close(client)
+    else:
         ended.add(client)
-        return
-    if fault == "blocking_lookup":
-        time.sleep(1)
+
+
+def answer(client, data):
     if fault == "half_close_is_the_end":
         time.sleep(0.05)
         client.setblocking(False)
@@ -64,32 +43,13 @@ def receive(client):
                 return close(client)
         except BlockingIOError:
             pass
-    reply = answer(client, data)
-    if fault == "sendall_nonblocking":
-        return client.sendall(reply)
     if fault == "blocking_send":
         client.setblocking(True)
-        try:
-            client.sendall(reply)
-        except OSError:
-            close(client)
-        return
-    if fault == "eagain_as_error":
-        sent = 0
-        try:
-            while sent < len(reply):
-                sent += client.send(reply[sent:])
-        except OSError:
-            close(client)
-        return
-    queues[client] += reply
+        return client.sendall(data)
+    queues[client] += data
 
 
 def send(client):
-    if not queues[client]:
-        if client in ended:
-            close(client)
-        return
     try:
         sent = client.send(queues[client])
     except BlockingIOError:
@@ -106,57 +66,51 @@ def send(client):
 
 
 def turn(listener):
-    reading = [listener] + [client for client in queues if client not in ended
-                            and (fault == "unbounded_queue" or len(queues[client]) < LIMIT)]
-    writing = [client for client in queues if queues[client] or fault == "always_writable"]
-    readable, writable, _ = select.select(reading, writing, [], 0 if fault == "busy_loop" else None)
+    reading = [client for client in queues if client not in ended and len(queues[client]) < LIMIT]
+    writing = [client for client in queues if queues[client]]
+    readable, writable, _ = select.select([listener, *reading], writing, [], 0 if fault == "busy_loop" else None)
     for sock in readable:
         if sock is listener:
             client, _ = listener.accept()
             client.setblocking(False)
-            queues[client], pending[client] = bytearray(), b""
+            queues[client] = bytearray()
         else:
             receive(sock)
-    for sock in writable:
-        if fault == "closed_twice" or sock in queues:
-            send(sock)
+    for client in writable:
+        if client in queues:
+            send(client)
 
 
 def serve_one_at_a_time(listener):
     while True:
         client, _ = listener.accept()
         with client:
-            for data in iter(lambda: client.recv(65536), b""):
-                client.sendall(data.upper())
+            for data in iter(lambda: client.recv(LIMIT), b""):
+                client.sendall(b"what?" if fault == "wrong_answer" else data.upper())
 
 
-def main():
+def serve(host, port):
     listener = socket.socket()
     if fault != "address_in_use":
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    if fault in ("short_send_ignored", "eagain_as_error", "sendall_nonblocking"):
+    if fault == "short_send_ignored":
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)  # clients inherit it: soon it is full
     listener.bind((host, port))
     listener.listen(100)
-    if fault == "wrong_answer":
-        fault_answers = listener.accept()[0]
-        fault_answers.recv(100)
-        fault_answers.sendall(b"what?")
-        time.sleep(60)
-    if fault == "one_client_at_a_time":
+    if fault in ("one_client_at_a_time", "wrong_answer"):
         serve_one_at_a_time(listener)
     while True:
         turn(listener)
 
 
 if __name__ == "__main__":
-    if fault == "never_listens":
-        print("warming up")
-        time.sleep(60)
-    if fault == "dies":
-        sys.exit("no such module: flask")
     try:
-        main()
+        if fault == "never_listens":
+            print("warming \x1b[31mup")
+            time.sleep(60)
+        if fault == "dies":
+            sys.exit("there is no module flask")
+        serve(sys.argv[2], int(sys.argv[3]))
     except KeyboardInterrupt:
         if fault == "interrupt_unhandled":
             raise

@@ -4,6 +4,8 @@ import socket
 import unittest
 from collections import deque
 
+from protocols.base import DatagramProtocol
+from reactor import Reactor
 from reactor.datagram import BATCH, MOST_QUEUED, DatagramTransport
 from reactor.testing import run_turns
 from tests.case import Case, Recorder, unwatch, watched
@@ -343,6 +345,16 @@ class TestEnding(DatagramCase):
         run_turns(self.reactor)
         self.assertEqual("gone", transport.get_extra_info("sockname", "gone"))
         self.assertIs(transport.sock, transport.get_extra_info("socket"))
+
+
+class Names(Case):
+    def test_what_can_be_no_name_or_port_is_an_oserror(self):
+        for where in (("no..host", 9), ("127.0.0.1", 70000)):
+            for side in ("local", "remote"):
+                with self.subTest(where=where, side=side), Reactor() as reactor, self.assertRaises(OSError):
+                    reactor.open_datagram(DatagramProtocol, **{side: where})
+        with Reactor() as reactor, self.assertRaises(OSError):
+            reactor.open_datagram(DatagramProtocol, local=("127.0.0.1", 0), remote=("127.0.0.1", 70000))
 
 
 if __name__ == "__main__":

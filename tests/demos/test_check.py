@@ -1,0 +1,276 @@
+"""The checker: each fault is named, nobody else is accused, and nothing that the checked program does gets away."""
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from demos.checker import http_checks  # noqa: F401, imported for what it enters into CHECKS
+from demos.checker.checks import CHECKS
+from demos.checker.dialects import Lines, Page, Stream
+from demos.checker.faults import FAULTS, sign_of
+from demos.checker.http import Http, Site
+from demos.checker.program import Program, free_port
+from demos.checker.report import reproduce
+from demos.checker.runner import FINDING, first, play
+from demos.checker.stage import Target
+from demos.lessons.broken.checks import POEM
+
+from .running import POSIX, ROOT, Running
+
+HERE = Path(__file__).resolve().parent
+BROKEN = ROOT / "demos" / "lessons" / "broken"
+PYTHON = sys.executable
+PARALLEL = 6
+
+# The exercises: profile, what is asked, and the check that finds it.
+EXERCISES = {
+    "always_writable": ("uppercase", "", "idle-cpu"), "end_of_file_ignored": ("uppercase", "", "connect-and-leave"),
+    "short_send_ignored": ("page", "", "answers"), "eagain_as_error": ("page", "", "answers"),
+    "sendall_nonblocking": ("page", "", "answers"), "decode_each_recv": ("uppercase", "", "character-in-two"),
+    "lf_only": ("lines", "john", "other-newline"), "closed_but_listed": ("uppercase", "", "connect-and-leave"),
+    "closed_twice": ("echo", "", "ask-and-leave"), "close_with_unread_input": ("page", "", "upload"),
+    "blocking_lookup": ("lines", "find john", "together"), "unbounded_queue": ("echo", "", "unread-answers"),
+}
+# faulty_server.py and faulty_http_server.py: the check that finds each of their faults.
+CAPITALS = {"one_client_at_a_time": "silent", "blocking_send": "others-while-slow", "busy_loop": "idle-cpu",
+            "one_recv_is_one_request": "split", "half_close_is_the_end": "half-close",
+            "reset_unhandled": "reset-in-request", "address_in_use": "restart", "interrupt_unhandled": "ctrl-c",
+            "wrong_answer": "answers", "short_send_ignored": "slow-reader"}
+HTTP = {"text_mode": "binary", "path_traversal": "outside", "missing_file": "missing", "bad_request": "bad-request",
+        "kept_open": "closes", "not_kept_alive": "keep-alive", "crlf_only": "other-newline", "lf_only": "other-newline"}
+
+
+def command(path, *arguments):
+    return " ".join([PYTHON, str(path), *arguments])
+
+
+def dialect(profile, say):
+    return Lines(say) if profile == "lines" else Page(say) if profile == "page" else Stream(profile)
+
+
+@unittest.skipUnless(POSIX, "process groups, and what ps tells, are checked here as POSIX has them")
+class Faults(unittest.TestCase):
+    """Every fault by its name."""
+
+    def play(self, row):
+        name, command, dialect, check, folder = row
+        target = Target(command, folder=folder)
+        if check == "answers":
+            return name, first(target, dialect)
+        if dialect.name in ("lines", "page") or name == "crlf_only" or name == "lf_only":
+            first(target, dialect)  # which learns what is right, and how lines end
+        return name, play(CHECKS[check], target, dialect)
+
+    def assert_named(self, rows):
+        with ThreadPoolExecutor(PARALLEL) as pool:
+            for name, result in pool.map(self.play, rows):
+                with self.subTest(fault=name, check=result.check.name, saw=result.saw, output=result.output):
+                    self.assertEqual(result.outcome, FINDING)
+                    self.assertEqual(result.fault.name, name)
+
+    def test_each_exercise_is_found_by_its_name(self):
+        self.assertEqual(sorted(EXERCISES), sorted(path.stem for path in BROKEN.glob("*.py") if path.stem in FAULTS))
+        rows = [(name, command(BROKEN / f"{name}.py", "{port}"), dialect(profile, say), check, "")
+                for name, (profile, say, check) in EXERCISES.items()]
+        for _, _, page, check, _ in rows:
+            if check == "answers":
+                page._expected = POEM
+        self.assert_named(rows)
+
+    def test_each_other_fault_of_a_server_is_named(self):
+        self.assert_named([(name, command(HERE / "faulty_server.py", name, "{host} {port}"),
+                            dialect("lines" if name == "one_recv_is_one_request" else "uppercase", ""), check, "")
+                           for name, check in CAPITALS.items()])
+
+    def test_each_fault_of_http_is_named(self):
+        with Site() as site:
+            self.assert_named([(name, command(HERE / "faulty_http_server.py", name, "{host} {port}"), Http(site), check,
+                                site.folder) for name, check in HTTP.items()])
+
+    def test_every_fault_in_the_table_is_found_by_some_test_or_is_what_dying_is_called(self):
+        self.assertEqual(set(FAULTS), {*EXERCISES, *CAPITALS, *HTTP, "died"})
+
+    def test_last_words_name_the_fault(self):
+        words = 'File "x.py", line 3, in f\n    sock.sendall(data)\nBlockingIOError: [Errno 11] not now'
+        self.assertEqual(sign_of(words), "sendall_nonblocking")
+        self.assertEqual(sign_of(words.replace("sendall", "send")), "eagain_as_error")
+        self.assertEqual(sign_of("ValueError: file descriptor cannot be a negative integer (-1)"), "closed_but_listed")
+        self.assertIsNone(sign_of("127.0.0.1 connected"))
+
+
+@unittest.skipUnless(POSIX, "process groups, and what ps tells, are checked here as POSIX has them")
+class Nobody(unittest.TestCase):
+    """A false accusation is worse than a missed fault: these are clean."""
+
+    def test_servers_without_fault_are_not_accused(self):
+        demo = f"{PYTHON} -m demos.%s --host {{host}} --port {{port}}"
+        servers = [("echo", demo % "echo_server"), ("uppercase", demo % "uppercase_server"),
+                   ("lines", demo % "uppercase_server --lines"), ("http", demo % "http_server --quiet"),
+                   ("lines", command(HERE / "asyncio_server.py", "lines {host} {port}")),
+                   ("http", f"{PYTHON} -m http.server --bind {{host}} {{port}}")]
+        with ThreadPoolExecutor(2) as pool:
+            runs = pool.map(lambda server: checked(server[0], "--command", server[1], "--json"), servers)
+            for (profile, command_line), run in zip(servers, runs):
+                report = json.loads(run.stdout)
+                found = [(check["name"], check["saw"], check["output"]) for check in report["checks"]
+                         if check["outcome"] == "finding"]
+                with self.subTest(profile=profile, command=command_line):
+                    self.assertEqual((found, run.returncode, report["score"]), ([], 0, 100))
+
+    @unittest.skipUnless(shutil.which("nginx"), "there is no nginx")
+    def test_nginx_is_not_accused(self):
+        with tempfile.TemporaryDirectory() as folder:
+            script = os.path.join(folder, "nginx.sh")
+            with open(script, "w") as file:
+                file.write(NGINX)
+            run = checked("http", "--command", f"sh {script} {{host}} {{port}} {{folder}}")
+        self.assertEqual(run.returncode, 0, run.stdout + run.stderr)
+
+
+NGINX = """\
+d=$(mktemp -d -p "$(dirname "$0")")
+chmod -R 755 "$(dirname "$0")"
+{ echo "daemon off; worker_processes 1; pid $d/pid; error_log $d/error; events {}"
+  echo "http { access_log off; client_body_temp_path $d/b; proxy_temp_path $d/p; fastcgi_temp_path $d/f;"
+  echo "uwsgi_temp_path $d/u; scgi_temp_path $d/s; server { listen $1:$2; root $3; } }"; } > "$d/conf"
+exec nginx -c "$d/conf" -e "$d/error" -p "$d"
+"""
+
+
+def checked(*arguments, **kwargs):
+    """The checker as its users run it."""
+    return subprocess.run([PYTHON, "-m", "demos.check", *arguments], cwd=ROOT, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, universal_newlines=True, timeout=100, **kwargs)
+
+
+def alive(mark):
+    """The processes whose command line has the mark."""
+    out = subprocess.run(["ps", "-A", "-o", "args="], stdout=subprocess.PIPE, universal_newlines=True, timeout=10)
+    return [args for args in out.stdout.splitlines() if mark in args]
+
+
+@unittest.skipUnless(POSIX, "process groups, and what ps tells, are checked here as POSIX has them")
+class CommandLine(unittest.TestCase):
+
+    def test_a_finding_is_told_with_cause_lesson_and_a_command(self):
+        talk = "python3 -m demos.talk 127.0.0.1 8888 --chop 2"
+        run = checked("uppercase", "--only", "character-in-two", "--only", "answers", "--command",
+                      command(BROKEN / "decode_each_recv.py", "{port}"))
+        for words in ("ok    answers", "FAULT character-in-two", "decode_each_recv", "Seen:", "Usually:",
+                      "python3 -m demos.lessons.broken decode_each_recv", talk, "UnicodeDecodeError",
+                      "1 of 2 checks passed, 0 not checked. Score: 75 of 100"):
+            self.assertIn(words, run.stdout)
+        self.assertEqual((run.returncode, run.stderr), (1, ""))
+
+    def test_a_program_that_dies_at_its_start_is_explained(self):
+        run = checked("echo", "--json", "--command", command(HERE / "faulty_server.py", "dies {port}"))
+        report = json.loads(run.stdout)
+        self.assertEqual((report["version"], run.returncode, run.stderr), (1, 2, ""))
+        self.assertIn("there is no module flask", report["error"])
+
+    def test_a_mistake_of_the_user_is_one_line_and_status_2(self):
+        for arguments in (["echo"], ["echo", "--command", "x"], ["echo", "--command", "no-such-program {port}"],
+                          ["echo", "--command", "x {port} {unknown}"], ["http", "127.0.0.1", "8080"],
+                          ["echo", "127.0.0.1", str(free_port())], ["echo", "127.0.0.1", "7", "--only", "nothing"],
+                          ["page", "--command", "x {port}", "--expect", "/no/such/file"]):
+            with self.subTest(arguments=arguments):
+                run = checked(*arguments)
+                self.assertEqual((run.returncode, run.stdout, run.stderr.count("\n")), (2, "", 1), run.stderr)
+
+    def test_a_server_that_runs_already(self):
+        with Running("echo_server", "--port", 0) as server:
+            run = checked("echo", "127.0.0.1", str(server.port), "--only", "silent", "--only", "idle-cpu")
+        self.assertIn("1 of 1 checks passed, 1 not checked. Score: 100 of 100", run.stdout)
+        self.assertEqual(run.returncode, 0)
+
+    def test_list_names_the_checks_of_the_profile(self):
+        names = [line.split()[0] for line in checked("lines", "--list").stdout.splitlines()]
+        self.assertEqual(names, [name for name, check in CHECKS.items() if "lines" in check.profiles])
+
+    def test_ctrl_c_ends_the_programs_too(self):
+        mark = f"never_listens {os.getpid()}-{id(self)}"
+        with subprocess.Popen([PYTHON, "-m", "demos.check", "echo", "--command",
+                               command(HERE / "faulty_server.py", mark, "{port}")], cwd=ROOT) as checker:
+            for _ in range(500):
+                # The checker's own command line has the mark and the braces; its program's has not.
+                if any("{port}" not in args for args in alive(mark)):
+                    break
+                time.sleep(0.01)
+            checker.send_signal(signal.SIGINT)
+            self.assertEqual(checker.wait(10), 130)
+        self.assertEqual(alive(mark), [])
+
+
+@unittest.skipUnless(POSIX, "process groups, and what ps tells, are checked here as POSIX has them")
+class Programs(unittest.TestCase):
+
+    def run_program(self, *words):
+        program = Program([PYTHON, *words], None, dict(os.environ))
+        self.addCleanup(program.kill)
+        return program
+
+    def test_output_without_end_is_read_and_the_last_of_it_kept(self):
+        program = self.run_program("-c", "for n in range(100000): print('line', n)\nprint('\\x1b[31mred')")
+        self.assertEqual(program.wait(20), 0)
+        words = program.last_words()
+        self.assertEqual(words[-2:], ["line 99999", "\\x1b[31mred"])
+        self.assertLess(len(program.all_words()), 40_000)
+
+    def test_kill_ends_children_that_ignore_everything_else(self):
+        program = self.run_program("-c", "import os, signal, time\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+                                   "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+                                   "os.write(1, b'%d\\n' % os.fork())\ntime.sleep(60)")
+        end = time.monotonic() + 10
+        while len(program.last_words()) < 2 and time.monotonic() < end:
+            time.sleep(0.01)
+        child = max(map(int, program.last_words()))  # the other line is the child's own, a 0
+        program.interrupt()
+        program.kill()
+        with contextlib.suppress(ProcessLookupError):
+            for _ in range(500):  # until it is reaped by whoever has inherited it
+                os.kill(child, 0)
+                with open(f"/proc/{child}/stat") if os.path.exists("/proc/self/stat") else open(os.devnull) as file:
+                    if ") Z " in file.read():
+                        break
+                time.sleep(0.01)
+            else:
+                self.fail("the child lives")
+
+
+class Reports(unittest.TestCase):
+
+    def test_every_check_says_what_its_client_does_and_how_to_do_the_same(self):
+        target = Target("python3 server.py {host} {port}")
+        for check in CHECKS.values():
+            with self.subTest(check=check.name):
+                result = type("Result", (), {"check": check})
+                shown = reproduce(result, target, Stream("echo"))
+                self.assertNotRegex(shown, r"\{(?!host|port)")
+                if POSIX:
+                    self.assertEqual(0, subprocess.run(["sh", "-n", "-c", shown], timeout=10).returncode, shown)
+
+    @unittest.skipUnless(POSIX, "a shell")
+    def test_commands_of_findings_do_talk_to_a_server(self):
+        names = "answers", "split", "byte-by-byte", "half-close", "not-utf-8", "reset-in-request", "ask-and-leave"
+        with Running("uppercase_server", "--port", 0) as server, ThreadPoolExecutor(PARALLEL) as pool:
+            target = Target(port=server.port)
+            results = [type("Result", (), {"check": CHECKS[name]}) for name in names]
+            shown = [reproduce(result, target, Stream("uppercase")).replace("python3", PYTHON) for result in results]
+            runs = pool.map(lambda words: subprocess.run(["sh", "-c", words], cwd=ROOT, stdout=subprocess.PIPE,
+                                                         stderr=subprocess.PIPE, timeout=30), shown)
+            for words, run in zip(shown, runs):
+                with self.subTest(command=words):
+                    self.assertIn(b"HELLO, WORLD\n", run.stdout)
+                    self.assertEqual((run.returncode, run.stderr), (0, b""))
+
+
+if __name__ == "__main__":
+    unittest.main()
