@@ -14,6 +14,7 @@ from . import (address_book_server, blackjack_server, bulk_receiver, clock_serve
 from .commandline import Parser, Server, advice, is_taken, keep_standard_streams, prepare, say, shared, warn_if_public
 from .glassbox.observe import observed
 from .hostile import unleash
+from .unhurried import stderr_waits_for_nobody
 
 # Each server and the options that it is started with.
 SERVERS = [
@@ -70,7 +71,7 @@ def main() -> None:
     servers = [(module.SERVER, module.__doc__ or "", arguments) for module, arguments in SERVERS]
     unleash(given.hostile)
     reactor = Reactor()
-    with observed(reactor, given, parser), reactor:
+    with stderr_waits_for_nobody(), observed(reactor, given, parser), reactor:
         prepare(reactor, "demos")
         for server, purpose, arguments in [*servers, (index(rows), "This page.", "")]:
             options = server.options([*arguments.split(), "--host", given.host])

@@ -24,6 +24,7 @@ from reactor.listener import shown
 
 from . import hostile, workers
 from .glassbox import observe as glassbox
+from .unhurried import stderr_waits_for_nobody
 
 Factory = Callable[[], Any]
 
@@ -58,7 +59,7 @@ class Server:
         parser = Parser(prog=os.path.basename(sys.argv[0]).replace(".py", ""))
         shared(parser)
         parser.add_argument("--port", type=port, default=self.port, help="%(default)s by default; 0: a free one")
-        parser.add_argument("--unix", metavar="PATH", help="listen on a Unix socket instead")
+        parser.add_argument("--unix", type=path, metavar="PATH", help="listen on a Unix socket instead")
         parser.add_argument("--workers", type=count, metavar="N", help="with N processes; SIGHUP replaces them")
         parser.add_argument("--worker", type=workers.numbers, help=argparse.SUPPRESS)  # how such a process knows
         self.arguments(parser)
@@ -88,7 +89,8 @@ class Server:
         hostile.unleash(options.hostile)
         reactor = Reactor()
         is_parent = options.workers and not options.worker  # which has no connections to tell of
-        with contextlib.nullcontext() if is_parent else glassbox.observed(reactor, options, parser), reactor:
+        watched = contextlib.nullcontext() if is_parent else glassbox.observed(reactor, options, parser)
+        with stderr_waits_for_nobody(), watched, reactor:
             if options.workers:
                 self._work(reactor, parser, options)
                 sys.exit(0)
@@ -132,6 +134,13 @@ def port(text: str) -> int:
     if not (text.isascii() and text.isdigit() and int(text) <= 65535):
         raise argparse.ArgumentTypeError(f"a port is a number from 0 to 65535, not {text!r}")
     return int(text)
+
+
+def path(text: str) -> str:
+    """The path of a Unix socket; an empty one would be a name that Linux chooses, and no client could know."""
+    if not text:
+        raise argparse.ArgumentTypeError("the path of a socket cannot be empty")
+    return text
 
 
 def positive(text: str) -> float:

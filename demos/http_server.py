@@ -9,7 +9,8 @@ import atexit
 import os
 import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
-from typing import Optional, Tuple
+from functools import partial
+from typing import Optional, TextIO, Tuple
 
 from protocols.http.access_log import AccessLog
 from protocols.http.fields import parse_field
@@ -26,7 +27,7 @@ def arguments(parser: ArgumentParser) -> None:
     """What is served, and how."""
     parser.add_argument("--directory", default=".", metavar="DIR", help="what to serve (default: here)")
     parser.add_argument("--header", action="append", default=[], type=_field, metavar="'Name: value'",
-                        help="put this field on every answer, in place of ours of the same name")
+                        help="put this field on every answer but a CGI program's, in place of ours of the same name")
     parser.add_argument("--cgi", action="store_true",
                         help="run the programs in DIR/cgi-bin for whoever asks (POSIX only); otherwise they are files")
     parser.add_argument("--quiet", action="store_true", help="no line on stderr for each request")
@@ -52,15 +53,15 @@ def make(reactor: Reactor, options: Namespace) -> Factory:
         application = CgiApplication(reactor, options.directory, application, server=(options.host, options.port))
     log: Optional[Log] = None
     if not options.quiet:
-        log = access_log = AccessLog(_to_stderr, reactor.call_later)
+        log = access_log = AccessLog(partial(_print, sys.stderr), reactor.call_later)
         atexit.register(access_log.flush)
     return lambda: HttpServer(application, call_later=reactor.call_later, time=reactor.time, log=log)
 
 
-def _to_stderr(text: str) -> None:
-    if sys.stderr is not None:
-        sys.stderr.write(text)
-        sys.stderr.flush()
+def _print(stream: Optional[TextIO], text: str) -> None:
+    if stream is not None:
+        stream.write(text)
+        stream.flush()
 
 
 SERVER = Server("http", 8080, "curl -i http://{host}:{port}/", make, arguments)

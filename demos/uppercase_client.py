@@ -57,8 +57,8 @@ def start(reactor: Reactor) -> Console:
         return console
     try:
         reactor.open_datagram(lambda: Questions(console, options.timeout), remote=(options.host, options.port))
-    except OSError as exc:
-        console.finish(1, f"{options.host}: {exc.strerror}")
+    except (OSError, UnicodeError) as exc:  # the latter from what can be no name at all
+        console.finish(1, f"{options.host}: {getattr(exc, 'strerror', None) or 'not the name of a host'}")
     return console
 
 

@@ -14,8 +14,9 @@ import sys
 import textwrap
 import time
 from contextlib import suppress
+from itertools import zip_longest
 from pathlib import Path
-from typing import Iterable, List, Optional, Sequence
+from typing import Iterator, List, Optional, Sequence
 
 from ..commandline import Parser, keep_standard_streams, say
 from .chart import drawn
@@ -42,10 +43,15 @@ def source(step: str) -> str:
     return (FOLDER / f"step_{step}.py").read_text(encoding="utf-8")
 
 
+def title(step: str) -> str:
+    """What a step is about."""
+    return source(step).splitlines()[0].strip('"')
+
+
 def show_list() -> None:
     """Every step, in a line."""
     for step in STEPS:
-        for line in textwrap.wrap(source(step).splitlines()[0].strip('"'), WIDTH - 10):
+        for line in textwrap.wrap(title(step), WIDTH - 10):
             say(f"{step:9} {line}")
             step = ""
     say("\npython3 -m demos.lessons 0         what breaks step 0, beside what repairs it")
@@ -72,22 +78,29 @@ def shown(value: Value) -> str:
     return f"{value:.3f}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else value
 
 
+def columns(name: str, texts: Sequence[str], width: int) -> Iterator[str]:
+    """Texts side by side, each within its width."""
+    for parts in zip_longest(*(textwrap.wrap(text, width - 1) for text in texts), fillvalue=""):
+        yield (f"{name:{LABEL}}" + "".join(f"{part:>{width}}" for part in parts)).rstrip()
+        name = ""
+
+
 def play(step: str) -> None:
     """Run the step's experiment against each of its servers and show what was found, side by side."""
     experiment = EXPERIMENTS[step]
-    say(painted(f"Step {step}: {source(step).splitlines()[0].strip(chr(34))}", BOLD))
+    for line in textwrap.wrap(f"Step {step}: {title(step)}", WIDTH):
+        say(painted(line, BOLD))
     say(textwrap.fill(experiment.story, WIDTH))
     began = time.monotonic()
     findings: List[Findings] = [experiment.play(server) for server in experiment.servers]
     width = (WIDTH - LABEL) // len(findings)
-    heads = [textwrap.wrap(server.replace("step_", "").replace(" --buffer 4096", ""), width - 2)
-             for server in experiment.servers]
-    say("\n" + " " * LABEL + "".join(painted(f"{' '.join(head):>{width}}", BOLD) for head in heads))
+    say("")
+    heads = [server.replace("step_", "").replace(" --buffer 4096", "") for server in experiment.servers]
+    for line in columns("", heads, width):
+        say(painted(line, BOLD))
     for name in findings[0]:
-        cells = [textwrap.wrap(shown(found[name]), width - 1) for found in findings]
-        for line in range(max(map(len, cells))):
-            texts = [cell[line] if line < len(cell) else "" for cell in cells]
-            say(f"{'' if line else name:{LABEL}}" + "".join(f"{text:>{width}}" for text in texts))
+        for line in columns(name, [shown(found[name]) for found in findings], width):
+            say(line)
     say("\n" + textwrap.fill(experiment.moral, WIDTH))
     say(f"({time.monotonic() - began:.1f} s)")
 
@@ -101,6 +114,7 @@ def show_five(svg: Optional[str]) -> None:
         cells = [painted(f"{row.verdicts[name]:>13}", COLOURS.get(row.verdicts[name], YELLOW)) for name in FIVE]
         say(f"{row.step:9}" + "".join(cells))
     say("\n" + "\n".join(f"{verdict:9} {meaning}" for verdict, meaning in VERDICTS.items()))
+    say("\nSteps 4 and 4_mended meet the slow one with --buffer 4096: the kernel hides it.")
     say(f"\n{'step':9}{'CPU seconds per second':>26}{'memory for the slow one':>26}")
     for row in table:
         memory = "not known" if row.memory is None else f"{row.memory:.1f} MB"
@@ -119,12 +133,12 @@ def write(svg: str, table: Sequence[Row]) -> None:
     say(f"\nThe chart is in {svg}")
 
 
-def step_named(text: str, steps: Iterable[str] = STEPS) -> str:
+def step_named(text: str) -> str:
     """A step by its name, as in 4_mended, 4-mended or step_4."""
     name = text.replace("-", "_").replace("step_", "")
-    if name in steps:
+    if name in STEPS:
         return name
-    raise ValueError(f"there is no step {text!r}: they are {', '.join(steps)}")
+    raise ValueError(f"there is no step {text!r}: they are {', '.join(STEPS)}")
 
 
 def main(argv: Optional[Sequence[str]] = None) -> None:
@@ -137,6 +151,8 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     options = parser.parse_args(argv)
     if options.svg is not None and options.step not in ("five", "all"):
         parser.error("--svg draws the table of `five` or `all`")
+    if options.diff and options.step in (None, "five", "all"):
+        parser.error(f"--diff needs a step: {', '.join(STEPS)}")
     if options.step is None:
         return show_list()
     if options.step in ("five", "all"):

@@ -9,13 +9,17 @@ import select
 import socket
 import struct
 import time
-from typing import Iterable, List, NamedTuple, Optional
+from typing import Callable, Iterable, List, NamedTuple, Optional
 
 LINE = b"the quick brown fox jumps over the lazy dog\r\n"
 # Each second letter needs two bytes, so that most ways to cut this in pieces cut a letter.
 ACCENTS = "áéíóú ÿ àèìòù\r\n".encode()
 NOW = struct.pack("ii", 1, 0)  # SO_LINGER with no time at all: close() answers with a reset
 LARGE = 256 * 1024
+# Before connect, and small: else the kernels of both ends take megabytes before anybody is slow.
+SMALL = 16 * 1024
+STUCK = 0.3  # seconds without room after which a server takes no more
+Begun = Callable[[], object]
 
 
 class Seen(NamedTuple):
@@ -26,6 +30,7 @@ class Seen(NamedTuple):
     intact: bool  # received what a faultless server answers, no byte less, more or else
     end: str
     seconds: float  # from before connect until the last byte, or until it gave up
+    ahead: int  # bytes that the server took before this client read any
 
     @property
     def lost(self) -> int:
@@ -34,8 +39,9 @@ class Seen(NamedTuple):
 
 
 def lines(size: int) -> bytes:
-    """At least `size` bytes, in whole lines."""
-    return LINE * (size // len(LINE) + 1)
+    """At least `size` bytes, in whole lines of nearly a thousand bytes."""
+    line = LINE.rstrip() * 22 + b"\r\n"
+    return line * (size // len(line) + 1)
 
 
 def capitals(data: bytes) -> bytes:
@@ -48,22 +54,39 @@ def polite(host: str, port: int, data: bytes = LINE, patience: float = 2.0) -> S
     return Client(host, port, patience).play([data])
 
 
-def silent(host: str, port: int, seconds: float = 0.5, patience: float = 2.0) -> Seen:
-    """Connect and say nothing for so long, or until the server ends it."""
+def silent(host: str, port: int, seconds: float = 0.5, patience: float = 2.0, begun: Begun = int) -> Seen:
+    """Connect and say nothing for so long, or until the server ends it; `begun()` is called once connected."""
     client = Client(host, port, patience)
+    begun()
     client.wait(seconds)
     return client.leave()
 
 
-def slow(host: str, port: int, size: int = 8_000_000, pause: float = 0.5, patience: float = 2.0) -> Seen:
-    """Send `size` bytes as fast as the server takes them; read nothing for `pause` seconds, then everything."""
-    return Client(host, port, patience, buffer=16 * 1024).play([lines(size)], deaf=pause)
+def slow(host: str, port: int, size: int = 8_000_000, pause: float = 0.5, patience: float = 2.0,
+         begun: Begun = int) -> Seen:
+    """Send `size` bytes as fast as the server takes them, reading nothing; then read, send the rest, read all.
+
+    It begins to read `pause` seconds after the server took no more, or took all; that is when `begun()` is called.
+    """
+    client = Client(host, port, patience, receive_buffer=SMALL)
+    rest = client.send(lines(size), STUCK)
+    begun()
+    time.sleep(pause)
+    return client.play([bytes(rest)])
 
 
-def flooding(host: str, port: int, size: int = 48_000_000, pause: float = 0.2, patience: float = 0.5) -> Seen:
-    """Send and never read: until all is sent, or until the server has taken nothing for `pause` seconds; reset."""
-    client = Client(host, port, patience, buffer=16 * 1024)
-    client.send(lines(size), pause)
+def waiting(host: str, port: int, patience: float = 2.0, begun: Begun = int) -> Seen:
+    """Send the line WAIT, call `begun()`, and read the answer."""
+    client = Client(host, port, patience)
+    client.send(b"WAIT\r\n", patience)
+    begun()
+    return client.play([])
+
+
+def flooding(host: str, port: int, size: int = 48_000_000, patience: float = STUCK) -> Seen:
+    """Send and never read, until all is sent or the server takes no more; then reset."""
+    client = Client(host, port, patience, receive_buffer=SMALL)
+    client.send(lines(size), patience)
     return client.reset()
 
 
@@ -82,9 +105,11 @@ def hanging_up(host: str, port: int, patience: float = 2.0) -> Seen:
 
 def half_closing(host: str, port: int, size: int = 200_000, patience: float = 2.0) -> Seen:
     """Send, half-close at once, then read the answer to its end (printf ... | nc)."""
-    client = Client(host, port, patience)
-    client.half_close = True
-    return client.play([lines(size)], until_end=True)
+    # All of it leaves in one call, so that the end is there before the server has read the rest.
+    client = Client(host, port, patience, send_buffer=4 * size)
+    client.send(lines(size), patience)
+    client.half_close()
+    return client.play([], until_end=True)
 
 
 def chopped(host: str, port: int, pause: float = 0.01, patience: float = 2.0) -> Seen:
@@ -101,18 +126,18 @@ def crowd(host: str, port: int, count: int, patience: float = 2.0) -> List[Seen]
 class Client:
     """One connection, driven by what the functions above want.  A failed connect is an end like others."""
 
-    def __init__(self, host: str, port: int, patience: float, buffer: int = 0) -> None:
+    def __init__(self, host: str, port: int, patience: float, receive_buffer: int = 0, send_buffer: int = 0) -> None:
         self.patience = patience
         self.began = time.monotonic()
         self.end: Optional[str] = None
-        self.half_close = False
+        self.ahead = 0
         self.sent = bytearray()
         self.received = bytearray()
         self.last = self.began
         self.sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-        if buffer:
-            # Before connect, and small: else the kernels of both ends take megabytes before anybody is slow.
-            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+        for option, size in ((socket.SO_RCVBUF, receive_buffer), (socket.SO_SNDBUF, send_buffer)):
+            if size:
+                self.sock.setsockopt(socket.SOL_SOCKET, option, size)
         self.sock.settimeout(patience)
         try:
             self.sock.connect((host, port))
@@ -121,42 +146,39 @@ class Client:
             self.end = "refused"
         self.sock.setblocking(False)
 
-    def play(self, pieces: Iterable[bytes], deaf: float = 0.0, pause: float = 0.0, until_end: bool = False) -> Seen:
-        """Send the pieces, reading after `deaf` seconds, until all answers came (`until_end`: until end of file)."""
-        awake = time.monotonic() + deaf
+    def play(self, pieces: Iterable[bytes], pause: float = 0.0, until_end: bool = False) -> Seen:
+        """Send the pieces, with a pause after each, then read until all is answered (`until_end`: to end of file)."""
         for piece in pieces:
-            self.exchange(piece, awake, answer=False)
+            self.exchange(piece, answer=False)
             self.wait(pause)
-        if self.half_close and not self.end:
-            self._half_close()
-        self.exchange(b"", awake, answer=True, until_end=until_end)
+        self.exchange(b"", until_end=until_end)
         return self.leave()
 
-    def exchange(self, data: bytes, awake: float = 0.0, answer: bool = True, until_end: bool = False) -> None:
+    def exchange(self, data: bytes, answer: bool = True, until_end: bool = False) -> None:
         """Send and receive at once, nobody waiting for the other; until all is sent, or also all is answered."""
         view = memoryview(data)
-        quiet = max(time.monotonic(), awake) + self.patience
         while not self.end and (view or answer and (until_end or len(self.received) < len(self.sent))):
-            now = time.monotonic()
-            if now >= quiet:
+            readable, writable, _ = select.select([self.sock], [self.sock] if view else [], [], self.patience)
+            if not (readable or writable):
                 self.end = "silence"
-                return
-            deaf = now < awake
-            until = awake if deaf else quiet
-            readable, writable, _ = select.select([] if deaf else [self.sock], [self.sock] if view else [], [],
-                                                  until - now)
             if writable:
                 view = view[self._send(view):]
             if readable:
                 self._receive()
-            if readable or writable:
-                quiet = max(time.monotonic(), awake) + self.patience
 
-    def send(self, data: bytes, pause: float) -> None:
-        """Send without reading, until all is sent or the server takes nothing for `pause` seconds."""
+    def send(self, data: bytes, patience: float) -> memoryview:
+        """Send without reading, until the server takes nothing for `patience` seconds; what is left of it."""
         view = memoryview(data)
-        while view and not self.end and select.select([], [self.sock], [], pause)[1]:
+        while view and not self.end and select.select([], [self.sock], [], patience)[1]:
             view = view[self._send(view):]
+        return view
+
+    def half_close(self) -> None:
+        """Say that nothing more will be sent."""
+        try:
+            self.sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            self._ended("reset")
 
     def wait(self, seconds: float) -> None:
         """Do nothing but read, for so long or until the end."""
@@ -169,7 +191,8 @@ class Client:
         """Close in peace."""
         self.sock.close()
         intact = self.end in (None, "eof") and bytes(self.received) == capitals(bytes(self.sent))
-        return Seen(len(self.sent), bytes(self.received), intact, self.end or "open", self.last - self.began)
+        return Seen(len(self.sent), bytes(self.received), intact, self.end or "open", self.last - self.began,
+                    self.ahead)
 
     def reset(self) -> Seen:
         """Close with a reset."""
@@ -186,6 +209,8 @@ class Client:
             self._ended("reset")
             return 0
         self.sent += view[:count]
+        if not self.received:
+            self.ahead = len(self.sent)
         return count
 
     def _receive(self) -> None:
@@ -200,12 +225,6 @@ class Client:
         self.received += data
         if not data:
             self._ended("eof")
-
-    def _half_close(self) -> None:
-        try:
-            self.sock.shutdown(socket.SHUT_WR)
-        except OSError:
-            self._ended("reset")
 
     def _ended(self, how: str) -> None:
         self.end = how

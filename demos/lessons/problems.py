@@ -278,6 +278,20 @@ def far_look_up() -> None:
     time.sleep(0.2)
 
 
+def push() -> Iterator[str]:
+    """A server speaks first: a timer wakes the loop, its callback writes, and nobody had to ask."""
+    ours, peer = pair()
+    with Reactor() as reactor, peer:
+        server, _ = reactor.adopt(Protocol, ours)
+        run_turns(reactor)
+        notes = Notes(reactor, "turn", "timer set", "timer fired", "sent")
+        reactor.call_later(0.05, server.write, b"the time has come")
+        reactor.turn()
+        reactor.observer = None
+        yield from notes
+        yield f"the peer, which never said a word, reads {peer.recv(100)!r}"
+
+
 def windows() -> Iterator[str]:
     """What differs on Windows, and what this reactor does here."""
     yield f"this system is {sys.platform}"
@@ -291,7 +305,7 @@ def windows() -> Iterator[str]:
 
 EXPERIMENTS = {experiment.__name__: experiment for experiment in (
     partial_send, stale_event, spurious_readiness, out_of_descriptors, half_close, descriptor_too_high,
-    unread_input, slow_callback, windows)}
+    unread_input, slow_callback, push, windows)}
 
 if __name__ == "__main__":
     main("problems", EXPERIMENTS)

@@ -30,19 +30,34 @@ class Server:
 
     def __init__(self, command: str) -> None:
         name, *options = command.split()
+        self.command = command
         self._errors = tempfile.TemporaryFile()
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "demos.lessons.observed", f"demos.lessons.{name}", "--port", "0", *options],
-            cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors)
+        try:
+            self.process = self._start()
+        except BaseException:
+            self._errors.close()
+            raise
         # A server that hangs ends here, and with it every call that waits for it.
         self._limit = threading.Timer(LIFETIME, self.process.kill)
         self._limit.daemon = True
         self._limit.start()
+        try:
+            self.address = HOST, self._port()
+        except BaseException:  # Ctrl-C too: nobody else would end it
+            self.close()
+            raise
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        name, *options = self.command.split()
+        return subprocess.Popen(
+            [sys.executable, "-m", "demos.lessons.observed", f"demos.lessons.{name}", "--port", "0", *options],
+            cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors)
+
+    def _port(self) -> int:
         ready = self._line()
         if " listening on " not in ready:
-            self.close()
-            raise RuntimeError(f"{command} did not start: {ready}")
-        self.address = HOST, int(ready.rpartition(":")[2])
+            raise RuntimeError(f"{self.command} did not start: {self.last_words() or ready}")
+        return int(ready.rpartition(":")[2])
 
     def _line(self) -> str:
         assert self.process.stdout is not None

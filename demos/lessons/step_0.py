@@ -35,14 +35,14 @@ def serve(listener: socket.socket) -> None:
 def main(argv: Optional[Sequence[str]] = None) -> None:
     """Listen, say so, and serve until Ctrl-C."""
     parser = argparse.ArgumentParser(prog="step_0", description=serve.__doc__)
-    parser.add_argument("--port", type=int, default=12000, help="%(default)s by default; 0: a free one")
+    parser.add_argument("--port", type=int, default=12000, help="0: any")
     options = parser.parse_args(argv)
     try:
         listener = socket.create_server(("127.0.0.1", options.port))
     except (OSError, OverflowError) as exc:
         parser.error(f"port {options.port}: {exc}; try --port 0")
     with suppress(KeyboardInterrupt), listener:  # Ctrl-C is how it ends
-        print(f"step_0 listening on 127.0.0.1:{listener.getsockname()[1]}", flush=True)
+        print("step_0 listening on %s:%d" % listener.getsockname(), flush=True)
         serve(listener)
 
 

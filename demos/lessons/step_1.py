@@ -44,7 +44,9 @@ def in_a_process(client: socket.socket) -> None:
                 os._exit(0)  # the rest of the program is the parent's business
 
 
-def serve(listener: socket.socket, start: Callable[[socket.socket], None]) -> None:
+def serve(
+    listener: socket.socket, start: Callable[[socket.socket], None]
+) -> None:
     """Serve all clients at once, each in a thread (or process) of its own."""
     while True:
         client, _ = listener.accept()
@@ -54,20 +56,21 @@ def serve(listener: socket.socket, start: Callable[[socket.socket], None]) -> No
 def main(argv: Optional[Sequence[str]] = None) -> None:
     """Listen, say so, and serve until Ctrl-C."""
     parser = argparse.ArgumentParser(prog="step_1", description=serve.__doc__)
-    parser.add_argument("--port", type=int, default=12000, help="%(default)s by default; 0: a free one")
+    parser.add_argument("--port", type=int, default=12000, help="0: any")
     if hasattr(os, "fork"):
-        parser.add_argument("--fork", action="store_true", help="a process instead of a thread")
+        parser.add_argument("--fork", action="store_true", help="processes")
     options = parser.parse_args(argv)
     start = in_a_thread
     if getattr(options, "fork", False):
         start = in_a_process
-        signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # else each child that ended stays as a zombie
+        # Else each child that ended stays as a zombie.
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     try:
         listener = socket.create_server(("127.0.0.1", options.port))
     except (OSError, OverflowError) as exc:
         parser.error(f"port {options.port}: {exc}; try --port 0")
     with suppress(KeyboardInterrupt), listener:  # Ctrl-C is how it ends
-        print(f"step_1 listening on 127.0.0.1:{listener.getsockname()[1]}", flush=True)
+        print("step_1 listening on %s:%d" % listener.getsockname(), flush=True)
         serve(listener, start)
 
 

@@ -3,7 +3,7 @@
 New        setblocking(False): a call that would have to wait raises
            BlockingIOError instead, which means "not now" and is no error.
 Breaks     python3 -m demos.lessons 2
-           Nobody waits, so the loop never rests: a whole processor, to do nothing.
+           Nobody waits, so the loop never rests: a processor, for nothing.
 Repaired   in step 3, where the kernel says who is worth asking.
 """
 from __future__ import annotations
@@ -49,14 +49,14 @@ def serve(listener: socket.socket) -> None:
 def main(argv: Optional[Sequence[str]] = None) -> None:
     """Listen, say so, and serve until Ctrl-C."""
     parser = argparse.ArgumentParser(prog="step_2", description=serve.__doc__)
-    parser.add_argument("--port", type=int, default=12000, help="%(default)s by default; 0: a free one")
+    parser.add_argument("--port", type=int, default=12000, help="0: any")
     options = parser.parse_args(argv)
     try:
         listener = socket.create_server(("127.0.0.1", options.port))
     except (OSError, OverflowError) as exc:
         parser.error(f"port {options.port}: {exc}; try --port 0")
     with suppress(KeyboardInterrupt), listener:  # Ctrl-C is how it ends
-        print(f"step_2 listening on 127.0.0.1:{listener.getsockname()[1]}", flush=True)
+        print("step_2 listening on %s:%d" % listener.getsockname(), flush=True)
         serve(listener)
 
 

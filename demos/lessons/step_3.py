@@ -3,9 +3,9 @@
 New        select.select(): the kernel answers who is readable, and until
            somebody is, this program sleeps and costs nothing.
 Breaks     python3 -m demos.lessons 3
-           A client that reads slowly: send() takes what fits, or says "not now",
-           and the rest of the answer is lost.  With --blocking nothing is lost,
-           but everybody waits for the slow one.
+           A slow reader: send() takes what fits, or says "not now", and the
+           rest of the answer is lost.  With --blocking nothing is lost, but
+           everybody waits for the slow one.
 Repaired   in step 4, where what does not fit waits in a queue.
 """
 from __future__ import annotations
@@ -36,7 +36,7 @@ def answer(client: socket.socket) -> bool:
 
 
 def serve(listener: socket.socket, blocking: bool) -> None:
-    """Serve all clients in one thread, which sleeps while none of them sends."""
+    """Serve all clients in one thread, which sleeps while none sends."""
     listener.setblocking(False)
     clients: List[socket.socket] = []
     while True:
@@ -55,15 +55,16 @@ def serve(listener: socket.socket, blocking: bool) -> None:
 def main(argv: Optional[Sequence[str]] = None) -> None:
     """Listen, say so, and serve until Ctrl-C."""
     parser = argparse.ArgumentParser(prog="step_3", description=serve.__doc__)
-    parser.add_argument("--port", type=int, default=12000, help="%(default)s by default; 0: a free one")
-    parser.add_argument("--blocking", action="store_true", help="wait in sendall() instead of losing what does not fit")
+    parser.add_argument("--port", type=int, default=12000, help="0: any")
+    parser.add_argument("--blocking", action="store_true",
+                        help="wait in sendall(), lose nothing")
     options = parser.parse_args(argv)
     try:
         listener = socket.create_server(("127.0.0.1", options.port))
     except (OSError, OverflowError) as exc:
         parser.error(f"port {options.port}: {exc}; try --port 0")
     with suppress(KeyboardInterrupt), listener:  # Ctrl-C is how it ends
-        print(f"step_3 listening on 127.0.0.1:{listener.getsockname()[1]}", flush=True)
+        print("step_3 listening on %s:%d" % listener.getsockname(), flush=True)
         serve(listener, options.blocking)
 
 

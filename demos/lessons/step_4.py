@@ -1,11 +1,11 @@
-"""select() with queues, the way course texts write it: three lists and a dictionary of queues.
+"""select() with queues, the way course texts write it: three lists.
 
 New        outputs: whoever has an answer waiting is watched for room to send.
            An idle client is in no list of writers, so nothing spins.
 Breaks     python3 -m demos.lessons 4
-           [1] send() may take less than it is given; the rest is gone.  Linux hides
-               that: a local socket holds megabytes.  --buffer 4096 brings it out.
-           [2] A reset raises out of recv(), and the server is dead for everybody.
+           [1] send() may take less than it is given; the rest is gone.  Linux
+               hides it, local sockets hold megabytes: see --buffer 4096.
+           [2] A reset raises out of recv(), and the server is dead for all.
            [3] End of input closes at once, whatever is still queued.
            [4] The closed one is still in `writable`: KeyError, dead as well.
 Repaired   in step_4_mended, fault by fault.
@@ -26,13 +26,14 @@ def capitals(data: bytes) -> bytes:
 
 
 def serve(listener: socket.socket) -> None:
-    """Serve all clients in one thread; what cannot leave yet waits in queues."""
+    """Serve all in one thread; what cannot leave yet waits in queues."""
     listener.setblocking(False)
     inputs: List[socket.socket] = [listener]
     outputs: List[socket.socket] = []
     message_queues: Dict[socket.socket, queue.Queue[bytes]] = {}
     while True:
-        readable, writable, exceptional = select.select(inputs, outputs, inputs)
+        readable, writable, exceptional = select.select(
+            inputs, outputs, inputs)
         for sock in readable:
             if sock is listener:
                 client, _ = listener.accept()
@@ -67,17 +68,19 @@ def serve(listener: socket.socket) -> None:
 def main(argv: Optional[Sequence[str]] = None) -> None:
     """Listen, say so, and serve until Ctrl-C."""
     parser = argparse.ArgumentParser(prog="step_4", description=serve.__doc__)
-    parser.add_argument("--port", type=int, default=12000, help="%(default)s by default; 0: a free one")
-    parser.add_argument("--buffer", type=int, help="bytes that the kernel keeps for each client (it rounds up)")
+    parser.add_argument("--port", type=int, default=12000, help="0: any")
+    parser.add_argument("--buffer", type=int, help="the kernel's")
     options = parser.parse_args(argv)
     try:
         listener = socket.create_server(("127.0.0.1", options.port))
     except (OSError, OverflowError) as exc:
         parser.error(f"port {options.port}: {exc}; try --port 0")
     if options.buffer:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, options.buffer)  # each accepted socket inherits it
+        # Each accepted socket inherits it.
+        listener.setsockopt(
+            socket.SOL_SOCKET, socket.SO_SNDBUF, options.buffer)
     with suppress(KeyboardInterrupt), listener:  # Ctrl-C is how it ends
-        print(f"step_4 listening on 127.0.0.1:{listener.getsockname()[1]}", flush=True)
+        print("step_4 listening on %s:%d" % listener.getsockname(), flush=True)
         serve(listener)
 
 

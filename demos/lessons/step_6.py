@@ -1,10 +1,10 @@
-"""The reactor: a loop that knows sockets, and a protocol that knows what bytes mean.
+"""The reactor: a loop that knows sockets, a protocol that knows their bytes.
 
-New        The reactor owns the loop, its transports own queues, states and marks;
+New        The reactor has the loop, its transports have queues, states, marks;
            what is left here is the conversation.  A protocol that raises loses
            its own connection, and the loop goes on.
 Breaks     python3 -m demos.lessons 6
-           A letter that arrives in two halves: what one recv brings is no message.
+           A letter that comes in two halves: what one recv brings is no text.
 Repaired   in step 7, where a line is collected before it is understood.
 """
 from __future__ import annotations
@@ -42,17 +42,18 @@ class Capitals(Protocol):
 def serve(reactor: Reactor, port: int, idle: float) -> int:
     """Serve all clients from now on; the port."""
     def converse() -> IdleLimit:
-        return IdleLimit(Capitals(), idle, call_later=reactor.call_later, time=reactor.time)
+        return IdleLimit(Capitals(), idle, call_later=reactor.call_later,
+                         time=reactor.time)
     return reactor.listen(converse, port=port).port
 
 
 def main(argv: Optional[Sequence[str]] = None) -> None:
     """Listen, say so, and serve until Ctrl-C."""
     parser = argparse.ArgumentParser(prog="step_6", description=serve.__doc__)
-    parser.add_argument("--port", type=int, default=12000, help="%(default)s by default; 0: a free one")
-    parser.add_argument("--idle", type=float, default=60.0, help="seconds of silence that end a client")
+    parser.add_argument("--port", type=int, default=12000, help="0: any")
+    parser.add_argument("--idle", type=float, default=60.0, help="seconds")
     options = parser.parse_args(argv)
-    with suppress(KeyboardInterrupt), Reactor() as reactor:  # Ctrl-C is how it ends
+    with suppress(KeyboardInterrupt), Reactor() as reactor:  # that is Ctrl-C
         try:
             port = serve(reactor, options.port, options.idle)
         except (OSError, OverflowError) as exc:

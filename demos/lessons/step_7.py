@@ -1,8 +1,8 @@
 """Protocols without sockets: lines are framed, and the tests need no port.
 
 New        A LineBuffer puts the borders back that a stream does not keep, so a
-           letter can arrive in as many pieces as it likes.  The conversation meets
-           no socket: its tests run over a socketpair, turn by turn, without sleeping.
+           letter can arrive in as many pieces as it likes.  The conversation
+           meets no port: its tests run over a socketpair, turn by turn.
 Breaks     python3 -m demos.lessons 7
            Nothing breaks, but one story is told by four methods, and what the
            client is asked next has to be remembered between them.
@@ -24,7 +24,8 @@ from reactor.testing import pair, run_turns
 
 def capitals(line: bytes) -> bytes:
     """The answer to a line; what is no UTF-8 in it stays as it is."""
-    return line.decode("utf-8", "surrogateescape").upper().encode("utf-8", "surrogateescape") + b"\r\n"
+    text = line.decode("utf-8", "surrogateescape").upper()
+    return text.encode("utf-8", "surrogateescape") + b"\r\n"
 
 
 class Capitals(Protocol):
@@ -48,15 +49,16 @@ class Capitals(Protocol):
 def serve(reactor: Reactor, port: int, idle: float) -> int:
     """Serve all clients from now on; the port."""
     def converse() -> IdleLimit:
-        return IdleLimit(Capitals(), idle, call_later=reactor.call_later, time=reactor.time)
+        return IdleLimit(Capitals(), idle, call_later=reactor.call_later,
+                         time=reactor.time)
     return reactor.listen(converse, port=port).port
 
 
 class TestCapitals(unittest.TestCase):
-    """A reactor, a socketpair, no port and no sleep: python3 -m unittest demos.lessons.step_7."""
+    """No port and no sleep: python3 -m unittest demos.lessons.step_7."""
 
     def answer(self, *pieces: bytes) -> bytes:
-        """What a client gets that sends these pieces, each in a turn of its own."""
+        """What a client gets that sends these pieces, each in its turn."""
         ours, peer = pair()
         with Reactor() as reactor, peer:
             reactor.adopt(Capitals, ours)
@@ -82,10 +84,10 @@ class TestCapitals(unittest.TestCase):
 def main(argv: Optional[Sequence[str]] = None) -> None:
     """Listen, say so, and serve until Ctrl-C."""
     parser = argparse.ArgumentParser(prog="step_7", description=serve.__doc__)
-    parser.add_argument("--port", type=int, default=12000, help="%(default)s by default; 0: a free one")
-    parser.add_argument("--idle", type=float, default=60.0, help="seconds of silence that end a client")
+    parser.add_argument("--port", type=int, default=12000, help="0: any")
+    parser.add_argument("--idle", type=float, default=60.0, help="seconds")
     options = parser.parse_args(argv)
-    with suppress(KeyboardInterrupt), Reactor() as reactor:  # Ctrl-C is how it ends
+    with suppress(KeyboardInterrupt), Reactor() as reactor:  # that is Ctrl-C
         try:
             port = serve(reactor, options.port, options.idle)
         except (OSError, OverflowError) as exc:

@@ -1,12 +1,13 @@
-"""async/await: the story is one function again, and still nobody waits for anybody.
+"""async/await: the story is one function again, and nobody waits for others.
 
-New        A coroutine that has to wait yields what it waits for; the Task asks the
-           reactor for it and resumes the coroutine when it is there.  No second
-           loop: add_reader, add_writer and call_later are all it takes.
+New        A coroutine that has to wait yields what it waits for; its Task asks
+           the reactor for that and resumes the coroutine when it is there.  No
+           second loop: add_reader, add_writer and call_later are all it takes.
 Breaks     python3 -m demos.lessons 8
-           --rude: a line WAIT pauses with time.sleep() instead of `await sleep()`.
-           What does not await stops everybody; async repairs waiting, not working.
-Repaired   by call_in_thread, and by knowing it.  Next: read asyncio, which has the same core.
+           --rude: the line WAIT pauses with time.sleep(), not `await sleep()`.
+           What does not await stops everybody.
+Repaired   by call_in_thread, and by knowing it.  Next: read asyncio, which has
+           the same core.
 """
 from __future__ import annotations
 
@@ -22,22 +23,25 @@ from reactor import Reactor
 
 from .step_7 import capitals
 
-Ask = Callable[[Reactor, Callable[[], None]], Any]  # arrange that the reactor resumes; the handle, to cancel that
+# Arranges that the reactor resumes; what it returns can be cancelled.
+Ask = Callable[[Reactor, Callable[[], None]], Any]
+Story = Coroutine[Any, Any, None]
 
 
 class Task:
-    """Runs a coroutine: each time that it waits, until what it waits for has come."""
+    """Runs a coroutine, with a pause at each await."""
 
-    def __init__(self, reactor: Reactor, story: Coroutine[Any, Any, None]) -> None:
+    def __init__(self, reactor: Reactor, story: Story) -> None:
         self.reactor, self.story = reactor, story
         self.waiting: Sequence[Any] = [reactor.call_soon(self.resume)]
 
     def resume(self) -> None:
-        """Go on to the next await; what was waited for is not watched meanwhile."""
+        """Go on to the next await; what was waited for is not watched now."""
         for handle in self.waiting:
             handle.cancel()
         with suppress(StopIteration):  # the story has ended
-            self.waiting = [ask(self.reactor, self.resume) for ask in self.story.send(None)]
+            asks = self.story.send(None)
+            self.waiting = [ask(self.reactor, self.resume) for ask in asks]
 
 
 @types.coroutine
@@ -48,32 +52,31 @@ def first_of(*asks: Ask) -> Generator[Any, None, None]:
 
 async def sleep(seconds: float) -> None:
     """Let others run meanwhile."""
-    await first_of(lambda reactor, resume: reactor.call_later(seconds, resume))
+    await first_of(lambda loop, wake: loop.call_later(seconds, wake))
 
 
 async def accept(listener: socket.socket) -> socket.socket:
     """The next client."""
-    await first_of(lambda reactor, resume: reactor.add_reader(listener, resume))
+    await first_of(lambda loop, wake: loop.add_reader(listener, wake))
     client, _ = listener.accept()
     client.setblocking(False)
     return client
 
 
 async def recv(client: socket.socket, idle: float) -> bytes:
-    """What comes next, b"" at its end; TimeoutError after `idle` seconds of nothing."""
-    await first_of(lambda reactor, resume: reactor.add_reader(client, resume),
-                   lambda reactor, resume: reactor.call_later(idle, resume))
-    try:
-        return client.recv(65536)
-    except BlockingIOError:
-        raise TimeoutError("the client is silent") from None
+    """What comes next, b"" at the end; BlockingIOError after `idle`."""
+    await first_of(lambda loop, wake: loop.add_reader(client, wake),
+                   lambda loop, wake: loop.call_later(idle, wake))
+    return client.recv(65536)
 
 
 async def send(client: socket.socket, data: bytes) -> None:
-    """Send all; whoever awaits this reads no more meanwhile, which is all the back pressure it takes."""
+    """Send all.  Who awaits this does not read: that is back pressure."""
     while data:
-        await first_of(lambda reactor, resume: reactor.add_writer(client, resume))
-        data = data[client.send(data):]
+        try:
+            data = data[client.send(data):]
+        except BlockingIOError:
+            await first_of(lambda loop, wake: loop.add_writer(client, wake))
 
 
 async def talk(client: socket.socket, idle: float, rude: bool) -> None:
@@ -88,7 +91,8 @@ async def talk(client: socket.socket, idle: float, rude: bool) -> None:
                 await send(client, capitals(line))
 
 
-async def serve(reactor: Reactor, listener: socket.socket, idle: float, rude: bool) -> None:
+async def serve(reactor: Reactor, listener: socket.socket,
+                idle: float, rude: bool) -> None:
     """Serve all clients, each in a task of its own."""
     while True:
         Task(reactor, talk(await accept(listener), idle, rude))
@@ -97,18 +101,19 @@ async def serve(reactor: Reactor, listener: socket.socket, idle: float, rude: bo
 def main(argv: Optional[Sequence[str]] = None) -> None:
     """Listen, say so, and serve until Ctrl-C."""
     parser = argparse.ArgumentParser(prog="step_8", description=serve.__doc__)
-    parser.add_argument("--port", type=int, default=12000, help="%(default)s by default; 0: a free one")
-    parser.add_argument("--idle", type=float, default=60.0, help="seconds of silence that end a client")
-    parser.add_argument("--rude", action="store_true", help="pause in a way that stops everybody")
+    parser.add_argument("--port", type=int, default=12000, help="0: any")
+    parser.add_argument("--idle", type=float, default=60.0, help="seconds")
+    parser.add_argument("--rude", action="store_true", help="stop all")
     options = parser.parse_args(argv)
     try:
         listener = socket.create_server(("127.0.0.1", options.port))
     except (OSError, OverflowError) as exc:
         parser.error(f"port {options.port}: {exc}; try --port 0")
-    with suppress(KeyboardInterrupt), listener, Reactor() as reactor:  # Ctrl-C is how it ends
+    # Ctrl-C is how it ends.
+    with suppress(KeyboardInterrupt), listener, Reactor() as reactor:
         listener.setblocking(False)
         Task(reactor, serve(reactor, listener, options.idle, options.rude))
-        print(f"step_8 listening on 127.0.0.1:{listener.getsockname()[1]}", flush=True)
+        print("step_8 listening on %s:%d" % listener.getsockname(), flush=True)
         reactor.run()
 
 

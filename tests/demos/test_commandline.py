@@ -53,6 +53,7 @@ class OneServer(unittest.TestCase):
                 ("hello_server", "--host", "nobody.invalid"): "--host",
                 ("echo_server", "--host", "192.0.2.1"): "not an address of this machine",
                 ("echo_server", "--idle", "0"): "above 0",
+                ("echo_server", "--unix", ""): "cannot be empty",
                 ("echo_server", "--unix", "/nowhere/socket"): "--unix",
                 ("echo_server", "--unix", "/tmp/" + "x" * 200): "100 bytes",
                 ("echo_server", "--unix", str(ROOT / "README.md")): "there already",

@@ -210,6 +210,7 @@ class Programs(unittest.TestCase):
             names = "echo_client", "uppercase_client", "address_book_client", "clock_client", "talk", "bulk_sender"
             commands = [[name, "127.0.0.1", port] for name in names]
             commands.append(["uppercase_client", "--udp", "--timeout", "0.1", "127.0.0.1", silent])
+            commands += [["talk", "no..host", 9], ["uppercase_client", "--udp", "no..host"]]
             with ThreadPoolExecutor(len(commands)) as pool:
                 for finished in pool.map(lambda command: client(*command, stdin=b"x\n"), commands):
                     with self.subTest(command=finished.args):

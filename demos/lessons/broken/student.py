@@ -16,8 +16,8 @@ from .launcher import ANSWER
 
 ROOT = Path(__file__).resolve().parents[3]
 PATIENCE = 5.0  # seconds until an answer that does not come is missed
-ALONE = 0.5  # seconds for which a server is left alone, to see whether it sleeps
-ASLEEP = 0.1  # CPU seconds per second that a sleeping server may use; one that spins uses 1, or what it gets
+ALONE = 0.4  # seconds for which a server is left alone, to see whether it sleeps
+ASLEEP = 0.02  # CPU seconds per second that a sleeping server may use; one that spins uses 1, or what it gets
 
 
 class NotYet(Exception):

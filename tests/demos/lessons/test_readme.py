@@ -1,4 +1,4 @@
-"""The pages that explain: what they link to exists, what they tell one to run runs and prints what they say it prints."""
+"""The pages that explain: what they link to exists, and what they tell one to run prints what they say."""
 import ast
 import importlib.util
 import platform
@@ -10,13 +10,19 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
 
+try:
+    import resource
+except ImportError:
+    resource = None  # Windows, for which the pages were not written
+
 from demos.lessons import kernel, problems
 from demos.lessons.broken.checks import CHECKS
+from demos.lessons.experiments import STEPS
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGES = [ROOT / "reactor" / "README.md", ROOT / "demos" / "lessons" / "README.md"]
 NAMED = {"demos.lessons.kernel": kernel.EXPERIMENTS, "demos.lessons.problems": problems.EXPERIMENTS,
-         "demos.lessons.broken": CHECKS}
+         "demos.lessons.broken": CHECKS, "demos.lessons": [*STEPS, "five"]}
 # Here the figures are the machine's own, and so are a line's breaks, which depend on them.
 SAME_EVERYWHERE = sys.platform == "linux" and platform.python_implementation() == "CPython"
 
@@ -95,9 +101,9 @@ class TestCommands(unittest.TestCase):
         for page in PAGES:
             for module, arguments in commands(text_of(page)):
                 with self.subTest(page=page.parent.name, module=module, arguments=arguments):
-                    self.assertIsNotNone(importlib.util.find_spec(module))
-                    for name in NAMED.get(module, ()) and arguments[:1]:
-                        self.assertIn(name, [*NAMED[module], "all", "NAME"])
+                    self.assertIsNotNone(importlib.util.find_spec(module.replace("step_N", "step_0")))
+                    if module in NAMED and arguments:
+                        self.assertIn(arguments[0], [*NAMED[module], "all", "NAME", "N"])
 
     def test_every_option_exists(self):
         wanted = {(module, option.partition("=")[0]) for page in PAGES for module, arguments in commands(text_of(page))
@@ -112,22 +118,32 @@ class TestCommands(unittest.TestCase):
     def test_the_experiments_print_what_the_pages_say(self):
         if not SAME_EVERYWHERE:
             self.skipTest("the pages were written on Linux")
+        with ThreadPoolExecutor(2) as pool:
+            printed = "\n".join(pool.map(self.printed, ("demos.lessons.kernel", "demos.lessons.problems")))
         blocks = [found for page in PAGES for found in re.findall(
             r"(?m)^    \$ (python3 -m demos\.lessons\.(?:kernel|problems) \w+)\n((?:    \S?.*\n)+)", text_of(page))]
         self.assertGreater(len(blocks), 15)
-        with ThreadPoolExecutor(4) as pool:
-            for (command, block), printed in zip(blocks, pool.map(self.printed, [command for command, _ in blocks])):
-                with self.subTest(command=command):
-                    self.assertIn(in_general(block), in_general(printed))
+        for command, block in blocks:
+            if command.endswith("too_high") and descriptors_are_few():
+                continue
+            with self.subTest(command=command):
+                self.assertIn(in_general(block.replace("\n    ", "\n")[4:]), in_general(printed))
 
-    def printed(self, command):
-        return subprocess.run([sys.executable, *command.split()[1:]], cwd=ROOT, timeout=30, stdout=subprocess.PIPE,
+    def printed(self, module):
+        return subprocess.run([sys.executable, "-m", module, "all"], cwd=ROOT, timeout=60, stdout=subprocess.PIPE,
                               universal_newlines=True).stdout
 
 
 def in_general(text):
-    """A text without its figures and its line breaks."""
-    return " ".join(re.sub(r"\d[\d.,:]*", "N", text).split())
+    """A text without its figures and its line breaks, and with repeated lines once: how many is the kernel's affair."""
+    whole = re.sub(r"\n {4,}", " ", text)  # a line that goes on begins with four more spaces
+    lines = [" ".join(re.sub(r"\d[\d.,:]*", "N", line).split()) for line in whole.splitlines()]
+    return "\n".join(line for line, before in zip(lines, [None, *lines]) if line != before)
+
+
+def descriptors_are_few():
+    """True where no descriptor can be so high that select refuses it."""
+    return 0 <= resource.getrlimit(resource.RLIMIT_NOFILE)[1] < 1100
 
 
 if __name__ == "__main__":
