@@ -25,6 +25,7 @@ from .program import NoSuchProgram, keep_out_of_tracebacks, run_module, run_scri
 from .rubric import Rubric
 from .sieve import READABLE, RECORDED, Sieve
 
+OTHERS = ("EpollSelector", "PollSelector", "KqueueSelector", "DevpollSelector")
 HIGH = 200  # descriptors from here on are ours: the program gets the numbers that it would get without us
 
 
@@ -104,7 +105,7 @@ class Outputs:
 
 def note_other_waits(rubric: Rubric) -> None:
     """Count waits that are not select, in order to say that they are not seen."""
-    for name in ("EpollSelector", "PollSelector", "KqueueSelector", "DevpollSelector"):
+    for name in OTHERS:
         selector: Optional[Any] = getattr(selectors, name, None)
         if selector is not None:
             _note(selector, rubric)
@@ -152,7 +153,9 @@ def main() -> None:
     hostile.unleash(options.hostile)
     note_other_waits(rubric)
     if options.selectors:
-        setattr(selectors, "DefaultSelector", selectors.SelectSelector)
+        for name in ("DefaultSelector", *OTHERS):
+            if hasattr(selectors, name):
+                setattr(selectors, name, selectors.SelectSelector)
     Kernel(outputs.observe, rubric, hostile.now).install()
     end_at_sigterm(outputs)
     keep_out_of_tracebacks(functools.partial(note_end, rubric, outputs))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import functools
+import itertools
 import os
 import select
 import selectors
@@ -63,7 +64,7 @@ class Kernel:
         self._known: weakref.WeakKeyDictionary[socket.socket, Known] = weakref.WeakKeyDictionary()
         self._by_number: Dict[int, Known] = {}
         self._forgotten: List[Known] = []  # collected without close(): to be told with the next event
-        self._count = 0
+        self._numbers = itertools.count(1)
         self._turn = 0
         self._asked = False  # select was called, so the next call is another turn
         self._answered = 0.0
@@ -122,16 +123,19 @@ class Kernel:
             if self._observer is not None:
                 self._observer(Event(self.clock(), self._turn, kind, facts))
 
+    def _new_name(self) -> str:
+        return f"#{next(self._numbers)}"
+
     def _of(self, sock: socket.socket) -> Known:
         # Of a socket that began unseen (a socketpair, one made from a number) this is the beginning.
-        known = self._known.get(sock)
-        if known is None:
-            known = self._meet(sock, "datagram" if sock.type == socket.SOCK_DGRAM else "new")
-        return known
+        with self._lock:
+            known = self._known.get(sock)
+            if known is None:
+                known = self._meet(sock, "datagram" if sock.type == socket.SOCK_DGRAM else "new")
+            return known
 
     def _meet(self, sock: socket.socket, sort: str) -> Known:
-        self._count += 1
-        known = Known(f"#{self._count}", sort, sock.fileno())
+        known = Known(self._new_name(), sort, sock.fileno())
         self._known[sock] = known
         self._by_number[known.fd] = known
         setattr(weakref.finalize(sock, self._forget, known), "atexit", False)
@@ -158,8 +162,7 @@ class Kernel:
 
     def _connected(self, known: Known, where: str) -> None:
         who = known.name
-        self._count += 1
-        known.name, known.sort = f"#{self._count}", "connection"
+        known.name, known.sort = self._new_name(), "connection"
         self._tell("connected", who=who, connection=known.name, where=where)
 
     def _gone(self, known: Known, why: str) -> None:
@@ -334,7 +337,8 @@ class Kernel:
         except OSError as exc:
             self._failed(known, "accept", exc)
             raise
-        client = self._meet(answer[0], "connection")
+        with self._lock:
+            client = self._meet(answer[0], "connection")
         self._tell("accepted", who=known.name, connection=client.name, peer=shown(answer[1]), fd=client.fd)
         return answer
 
@@ -367,8 +371,7 @@ class Kernel:
             self._connected(known, shown(address))
         elif code not in CONNECTING:
             self._tell("failed", who=known.name, why=why)
-            self._count += 1
-            known.name, known.sort = f"#{self._count}", "new"
+            known.name, known.sort = self._new_name(), "new"
 
     def _bind(self, real: Callable[..., Any], sock: socket.socket, *args: Any) -> None:
         real(*args)
