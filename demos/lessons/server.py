@@ -8,7 +8,7 @@ import tempfile
 import threading
 import time
 from pathlib import Path
-from typing import Any, Callable, NamedTuple, Optional
+from typing import Any, Callable, NamedTuple, Optional, Union
 
 HOST = "127.0.0.1"
 ROOT = Path(__file__).resolve().parents[2]
@@ -93,8 +93,8 @@ class Server:
             return ""
         return self.last_words().partition(":")[0] or "dead"
 
-    def interrupt(self, patience: float = 1.0) -> Optional[float]:
-        """Ctrl-C: the seconds until it has ended; None if it has not within `patience`, or cannot be asked to."""
+    def interrupt(self, patience: float = 1.0) -> Union[float, str, None]:
+        """Ctrl-C: the seconds until it has ended, or that it has not; None where it cannot be asked to."""
         if sys.platform == "win32":
             return None
         began = time.monotonic()
@@ -102,7 +102,7 @@ class Server:
         try:
             self.process.wait(patience)
         except subprocess.TimeoutExpired:
-            return None
+            return f"not within {patience:g} s"
         return time.monotonic() - began
 
     def close(self) -> None:
