@@ -118,7 +118,7 @@ class Columns:
                 slept += event.facts["slept"]
                 ready += [*event.facts["readable"], *event.facts["writable"]]
             elif event.kind not in ("turn", "ran", "quick look"):
-                did = did or event.kind != "ended"
+                did = did or event.kind != "ended" and event.facts.get("taken") != 0
             self._see(event, column)
         column.slept += slept
         self._empty_handed = self._empty_handed + 1 if ready and not did and slept < NO_SLEEP else 0

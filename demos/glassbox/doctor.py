@@ -163,6 +163,8 @@ class _Spinning:
                 self._tell(*key, turns)
 
     def _something(self, event: Event) -> None:
+        if event.facts.get("taken") == 0:  # send(b"") succeeds, and moves nothing
+            return
         self._idle = False
         who = event.facts.get("who", "")
         if event.kind in _READS:

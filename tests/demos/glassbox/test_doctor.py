@@ -100,6 +100,15 @@ class Maladies(Patient):
         self.assertIn("#5 is watched for writing and you had nothing to write",
                       self.the_finding("spinning").sentence)
 
+    def test_a_send_of_nothing_is_no_progress(self):
+        for turn in range(150):
+            self.doctor(Event(1.0, turn, "turn", {"reading": [], "writing": [("#5", "client")], "timeout": None,
+                                                  "why": "nothing is due"}))
+            self.doctor(Event(1.0, turn, "ready", {"readable": [], "writable": ["#5"], "slept": 0.0}))
+            self.doctor(Event(1.0, turn, "sent", {"who": "#5", "offered": 0, "taken": 0, "left": 0, "head": ""}))
+        self.assertIn("#5 is watched for writing and you had nothing to write",
+                      self.the_finding("spinning").sentence)
+
     def test_a_turn_that_is_not_there_breaks_the_streak(self):
         for turn in range(0, 600, 2):
             self.doctor(Event(1.0, turn, "ready", {"readable": [], "writable": ["#5"], "slept": 0.0}))

@@ -113,6 +113,13 @@ class ThePicture(Drawn):
         self.assertEqual(2 * (59 - columns.AGAIN + 1), self.shapes(content)["spinning"])
         self.assertIn("spinning, #5 ready again", self.titles(content))
 
+    def test_a_send_of_nothing_is_spinning_too(self):
+        nothing = {"who": "#5", "offered": 0, "taken": 0, "left": 0, "head": ""}
+        content = self.of([(0.0, 0, "adopted", {"who": "#5"}), *(
+            told for event in spinning(60) for told in (event, (0.0, event[1], "sent", nothing))
+            if told is event or event[2] == "ready")])
+        self.assertEqual(2 * (59 - columns.AGAIN + 1), self.shapes(content)["spinning"])
+
     def test_blocked_and_the_depth_of_the_queue(self):
         content = self.of([
             (0.0, 0, "adopted", {"who": "#1"}),

@@ -18,6 +18,7 @@ except ImportError:
 from demos.lessons import kernel, problems
 from demos.lessons.broken.checks import CHECKS
 from demos.lessons.experiments import STEPS
+from tests.demos.lessons.test_experiments import EXPECTED
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGES = [ROOT / "reactor" / "README.md", ROOT / "demos" / "lessons" / "README.md"]
@@ -128,6 +129,14 @@ class TestCommands(unittest.TestCase):
                 continue
             with self.subTest(command=command):
                 self.assertIn(in_general(block.replace("\n    ", "\n")[4:]), in_general(printed))
+
+    def test_the_table_of_all_steps_is_the_one_that_the_experiments_are_held_to(self):
+        told = re.findall(r"(?m)^    (\d(?:_mended)?)((?:  +[a-z]+(?: off)?){5})$", text_of(PAGES[1]))
+        self.assertEqual(list(STEPS), [step for step, _ in told])
+        for step, verdicts in told:
+            for verdict, possible in zip(re.split(r"  +", verdicts.strip()), EXPECTED[step]):
+                with self.subTest(step=step):
+                    self.assertIn(verdict, possible)
 
     def printed(self, module):
         return subprocess.run([sys.executable, "-m", module, "all"], cwd=ROOT, timeout=60, stdout=subprocess.PIPE,
