@@ -152,8 +152,9 @@ def examine(turns: Iterator[Turn], idle: float) -> int:
         count += 1
         for event in turn:
             doctor(event)
-    print(f"{count:,} turns, {len(doctor.findings)} findings" if doctor.findings else
-          f"{count:,} turns, nothing wrong was found")
+    number = len(doctor.findings)
+    found = f"{number} finding{'s' if number > 1 else ''}" if number else "nothing wrong was found"
+    print(f"{count:,} turns, {found}")
     return 1 if doctor.findings else 0
 
 

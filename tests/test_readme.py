@@ -61,6 +61,13 @@ class ReadmeTest(unittest.TestCase):
         exec(test, names)
         names["peer"].close()
 
+    def test_every_linked_file_exists_and_what_teaches_is_linked(self):
+        linked = {link.partition("#")[0] for link in re.findall(r"\]\(([^)]+)\)", self.text)}
+        self.assertLessEqual({"demos/lessons/README.md", "demos/xray/README.md", "demos/checker/README.md",
+                              "demos/README.md", "reactor/README.md"}, linked)
+        for link in linked:
+            self.assertTrue(os.path.exists(os.path.join(ROOT, link)), link)
+
     def test_every_command_exists(self):
         commands = set(re.findall(r"python3 -m (demos(?:\.\w+)*)", self.text))
         self.assertIn("demos.echo_server", commands)

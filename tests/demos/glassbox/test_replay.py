@@ -134,7 +134,7 @@ class Examining(Command):
         status, out, _ = self.run_replay(self.write("a.rec", spinning(200)), "--doctor")
         self.assertEqual(1, status)
         self.assertIn("turn 99: the loop spins: #5 is watched for writing and you had nothing to write", out)
-        self.assertIn("200 turns, 1 finding", out)
+        self.assertIn("200 turns, 1 finding\n", out)
 
     def test_a_healthy_recording(self):
         status, out, _ = self.run_replay(self.write("a.rec", long_echo(200)), "--doctor")
