@@ -29,6 +29,11 @@ HERE = Path(__file__).resolve().parent
 BROKEN = ROOT / "demos" / "lessons" / "broken"
 PYTHON = sys.executable
 PARALLEL = 6
+# Each play starts processes and waits for them, up to a minute in all.  CHECK_ALL=1 plays everything;
+# otherwise some of each kind stand for the others.
+ALL = bool(os.environ.get("CHECK_ALL"))
+SOME = ("end_of_file_ignored", "closed_twice", "decode_each_recv", "wrong_answer", "interrupt_unhandled",
+        "address_in_use", "path_traversal", "missing_file", "bad_request")
 
 # The exercises: profile, what is asked, and the check that finds it.
 EXERCISES = {
@@ -70,6 +75,8 @@ class Faults(unittest.TestCase):
         return name, play(CHECKS[check], target, dialect)
 
     def assert_named(self, rows):
+        rows = [row for row in rows if ALL or row[0] in SOME]
+        self.assertGreater(len(rows), 2)
         with ThreadPoolExecutor(PARALLEL) as pool:
             for name, result in pool.map(self.play, rows):
                 with self.subTest(fault=name, check=result.check.name, saw=result.saw, output=result.output):
@@ -116,6 +123,7 @@ class Nobody(unittest.TestCase):
                    ("lines", demo % "uppercase_server --lines"), ("http", demo % "http_server --quiet"),
                    ("lines", command(HERE / "asyncio_server.py", "lines {host} {port}")),
                    ("http", f"{PYTHON} -m http.server --bind {{host}} {{port}}")]
+        servers = servers if ALL else servers[2:4]
         with ThreadPoolExecutor(2) as pool:
             runs = pool.map(lambda server: checked(server[0], "--command", server[1], "--json"), servers)
             for (profile, command_line), run in zip(servers, runs):
