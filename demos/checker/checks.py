@@ -419,5 +419,5 @@ def ctrl_c(stage: Stage) -> None:
     status = program.wait(max(TO_END, stage.patience))
     if status is None:
         raise Finding("interrupt_unhandled", f"After Ctrl-C it still runs, {TO_END:g} s later.", sure=True)
-    if re.search(r"Traceback \(most[^\0]*^KeyboardInterrupt", program.all_words(), re.MULTILINE):
+    if status and re.search(r"Traceback \(most[^\0]*^KeyboardInterrupt", program.all_words(), re.MULTILINE):
         raise Finding("interrupt_unhandled", "Ctrl-C ended it with a traceback.", sure=True)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 10.0
+PROMPT = 5.0  # what takes a moment takes less than this on the busiest machine, and what waits for PATIENCE does not
 
 
 def program(name, *arguments):

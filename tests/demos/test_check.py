@@ -117,6 +117,20 @@ class Faults(unittest.TestCase):
 class Nobody(unittest.TestCase):
     """A false accusation is worse than a missed fault: these are clean."""
 
+    def test_a_traceback_that_a_program_survives_is_its_own_affair(self):
+        """asyncio logs one of Ctrl-C on some Pythons, and the program that caught it ends in order."""
+        for end, outcome in (("", "passed"), ("; raise SystemExit(1)", FINDING)):
+            source = ("import socket, sys, traceback; server = socket.create_server(('127.0.0.1', int(sys.argv[1])))\n"
+                      "try:\n while True: server.accept()\n"
+                      f"except KeyboardInterrupt: traceback.print_exc(){end}\n")
+            with tempfile.TemporaryDirectory() as folder:
+                path = os.path.join(folder, "server.py")
+                with open(path, "w") as file:
+                    file.write(source)
+                result = play(CHECKS["ctrl-c"], Target(command(path, "{port}")), dialect("echo", ""))
+            with self.subTest(end=end, saw=result.saw):
+                self.assertEqual(result.outcome, outcome)
+
     def test_servers_without_fault_are_not_accused(self):
         demo = f"{PYTHON} -m demos.%s --host {{host}} --port {{port}}"
         servers = [("echo", demo % "echo_server"), ("uppercase", demo % "uppercase_server"),

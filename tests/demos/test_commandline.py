@@ -6,7 +6,7 @@ import tempfile
 import time
 import unittest
 
-from .running import POSIX, ROOT, Running, client, connected, everything, has_ipv6, program
+from .running import POSIX, PROMPT, ROOT, Running, client, connected, everything, has_ipv6, program
 
 
 class OneServer(unittest.TestCase):
@@ -28,19 +28,22 @@ class OneServer(unittest.TestCase):
                 fill(greedy)
                 status, out, err, seconds = server.end()
             self.assertEqual((status, out, err), (0, "echo stops: SIGINT\n", ""))
-            self.assertLess(seconds, 2)
+            self.assertLess(seconds, PROMPT)
             with Running("echo_server", "--port", server.port) as again:
                 self.assertEqual(again.port, server.port)
                 self.assertEqual(again.end(signal.SIGTERM)[:3], (0, "echo stops: SIGTERM\n", ""))
 
     def test_a_second_ctrl_c_does_not_wait_for_anybody(self):
-        with Running("echo_server", "--port", 0) as server, connected(server.port) as greedy:
-            fill(greedy)
-            server.process.send_signal(signal.SIGINT)
-            self.assertEqual(server.process.stdout.readline(), b"echo stops: SIGINT\n")
-            status, out, _, seconds = server.end()
-            self.assertEqual((status, out), (0, ""))
-            self.assertLess(seconds, 0.8)
+        for attempt in range(3):  # one would have waited a second; a busy machine may spoil a measurement
+            with Running("echo_server", "--port", 0) as server, connected(server.port) as greedy:
+                fill(greedy)
+                server.process.send_signal(signal.SIGINT)
+                self.assertEqual(server.process.stdout.readline(), b"echo stops: SIGINT\n")
+                status, out, _, seconds = server.end()
+                self.assertEqual((status, out), (0, ""))
+            if seconds < 0.8:
+                break
+        self.assertLess(seconds, 0.8)
 
     def test_mistakes_are_one_line_that_says_what_to_do_and_status_2(self):
         """Edge case 78: the port is taken; and every other reason not to start."""

@@ -23,7 +23,7 @@ from protocols.uppercase import Uppercase, UppercaseLines
 from reactor.testing import HostileSocket, Hostility, converse, sweep_faults, sweep_hostility
 
 from ..case import Case
-from .running import POSIX, Running, connected, everything
+from .running import POSIX, PROMPT, Running, connected, everything
 
 SEEDS = int(os.environ.get("HOSTILE_SEEDS", "20"))
 REQUESTS = (b"GET /a.txt HTTP/1.1\r\nHost: x\r\n\r\nHEAD /a.txt HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -133,7 +133,7 @@ class OptionTest(Case):
         self.assertIn(b" 200 ", head)
         self.assertEqual(content, body)
         self.assertEqual((0, ""), (status, errors))
-        self.assertLess(seconds, 2)
+        self.assertLess(seconds, PROMPT)
         self.assertGreater(events.count('"partly sent"'), 300)
 
 
