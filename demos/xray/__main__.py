@@ -162,7 +162,6 @@ def main() -> None:
     try:
         (run_module if options.module else run_script)(options.script)
     except NoSuchProgram as exc:
-        atexit.unregister(outputs.close)  # nothing was seen
         print(f"demos.xray: {exc}", file=sys.stderr)
         sys.exit(2)
 
