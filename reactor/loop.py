@@ -55,7 +55,8 @@ Select = Callable[..., Answer]
 class EventLoop(trace.Observable):
     """Runs callbacks when sockets are ready and timers are due, all on the thread that called run()."""
 
-    # `select` and `clock` (seconds, never going back) are a test's to replace.
+    # `select` and `clock` (seconds, never going back) are a test's to replace; `loop.select` also between two
+    # turns or in the middle of one.
     def __init__(self, *, select: Select = select.select, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__(clock)
         self.events = 0  # how often select found a socket ready
@@ -65,7 +66,7 @@ class EventLoop(trace.Observable):
         self.numbers = itertools.count(1)
         self.waiting: Set[Callable[[], object]] = set()  # called once, when a descriptor becomes free
         self.crowded = sys.maxsize  # endpoints with which select could hold few more, as a listener found
-        self._select = select
+        self.select = select
         self._readers: Dict[int, Watcher] = {}
         self._writers: Dict[int, Watcher] = {}
         self.asked: Optional[Tuple[List[int], List[int], List[int]]] = None  # select's three lists; None when stale
@@ -92,7 +93,7 @@ class EventLoop(trace.Observable):
             began = self.time()
         try:
             if len(readers) < MANY:
-                readable, writable, failed = self._select(*(self.asked or self._ask()), timeout)
+                readable, writable, failed = self.select(*(self.asked or self._ask()), timeout)
             else:
                 readable, writable, failed = self._look(timeout)
         except InterruptedError:
@@ -120,10 +121,10 @@ class EventLoop(trace.Observable):
         reading, writing, third = self.asked or self._ask()
         busy = self.working_set.quick(reading, self._readers, self.time())
         # Not to sleep halves the price: the kernel then need not note who is to be woken.
-        answer = self._select(busy or reading, writing, third, 0.0)
+        answer = self.select(busy or reading, writing, third, 0.0)
         if not (answer[0] or answer[1] or answer[2]) and (busy or timeout != 0.0):
             busy = []
-            answer = self._select(reading, writing, third, timeout)
+            answer = self.select(reading, writing, third, timeout)
         if not busy:
             self.working_set.note(answer[0], self.time())
         elif self.observer is not None:
@@ -285,7 +286,7 @@ class EventLoop(trace.Observable):
                 endpoint.abort()
             self._run(self._take_soon())
         self.closed = True
-        self._select = self._closed_select
+        self.select = self._closed_select
 
     def _closed_select(self, *args: Any) -> Answer:
         raise RuntimeError("this event loop is closed")

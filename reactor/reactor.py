@@ -43,8 +43,9 @@ class Reactor(EventLoop):
 
     def __init__(self, *, select: Select = _select.select, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__(select=select, clock=clock)
-        self._wakeup = Wakeup(self)
+        self.wakeup = Wakeup(self)
         self._began = time.perf_counter(), time.thread_time()
+        self.ending = False  # set by shut_down()
 
     # -- the verbs
 
@@ -107,7 +108,7 @@ class Reactor(EventLoop):
             raise RuntimeError("this event loop is closed")
         handle = Handle(partial(callback, *args) if args else callback)
         self._soon.append(handle)
-        self._wakeup.wake()
+        self.wakeup.wake()
         return handle
 
     def call_in_thread(self, function: Callable[[], Any], done: Callable[[Any], object]) -> None:
@@ -134,7 +135,7 @@ class Reactor(EventLoop):
 
     def add_signal_handler(self, signum: int, callback: Callable[..., object], *args: Any) -> None:
         """Run `callback` in the loop after each such signal, until close().  Only the main thread may ask for it."""
-        self._wakeup.on_signal(signum, partial(self.call_soon_threadsafe, callback, *args))
+        self.wakeup.on_signal(signum, partial(self.call_soon_threadsafe, callback, *args))
 
     # -- running and ending
 
@@ -148,11 +149,12 @@ class Reactor(EventLoop):
     def run(self, until: Optional[Callable[[], bool]] = None) -> None:
         """Turn until stop(), or until `until()` is true after a turn.  Can be called again afterwards."""
         self._began = time.perf_counter(), time.thread_time()
-        with self._wakeup.hearing_signals():
+        with self.wakeup.hearing_signals():
             super().run(until)
 
     def shut_down(self, patience: float = 1.0) -> None:
         """close() all that is open, abort what is left after `patience` seconds, then stop()."""
+        self.ending = True
         for endpoint in list(self.endpoints):
             endpoint.close()
         self._end_when_empty(self.time() + patience)
@@ -168,4 +170,4 @@ class Reactor(EventLoop):
     def close(self) -> None:
         """Abort what is open, deliver its last callbacks, and refuse everything from now on.  Twice is once."""
         super().close()
-        self._wakeup.close()
+        self.wakeup.close()

@@ -36,6 +36,10 @@ class Wakeup:
         """The reason why select watches this."""
         return "its wake-up socket"
 
+    def fileno(self) -> int:
+        """What select must be asked about each time, so that the loop can be woken."""
+        return self._ear.fileno()
+
     def wake(self) -> None:
         """End the present or the next sleep.  From any thread, at any time, even after close()."""
         try:

@@ -125,10 +125,10 @@ def spurious_readiness() -> Iterator[str]:
             thief.recv(100)
             return answer
 
-        reactor._select = select_and_be_late
+        reactor.select = select_and_be_late
         peer.send(b"hello")
         reactor.turn(0)
-        reactor._select = select.select
+        reactor.select = select.select
         yield from notes
         yield "a blocking socket would sleep in that recv, and the whole server with it; this one waits for select"
         peer.send(b"again")

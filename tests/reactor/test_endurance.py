@@ -379,7 +379,7 @@ class RudenessTest(EnduranceCase):
             pauses, resumes = protocol.calls.count("pause_writing"), protocol.calls.count("resume_writing")
             self.assertIn(pauses - resumes, (0, 1), which)
             self.assertFalse(isinstance(protocol.lost[0], (RuntimeError, AssertionError)), (which, protocol.lost))
-        self.assertEqual(([self.reactor._wakeup._ear.fileno()], []), watched(self.reactor), which)
+        self.assertEqual(([self.reactor.wakeup._ear.fileno()], []), watched(self.reactor), which)
 
 
 if __name__ == "__main__":

@@ -54,10 +54,25 @@ class TestVerbs(Case):
 
     def test_a_reactor_needs_no_arguments_and_closes_itself(self):
         with Reactor() as reactor:
-            self.assertIs(select.select, reactor._select)
+            self.assertIs(select.select, reactor.select)
+            self.assertFalse(reactor.ending)
             reactor.call_soon(reactor.stop)
             reactor.run()
         self.assertTrue(reactor.closed)
+
+
+    def test_another_select_may_take_over_between_two_turns(self):
+        reactor = self.open_reactor()
+        asked = []
+
+        def stand_in(reading, writing, third, timeout):
+            asked.append(reading)
+            return select.select(reading, writing, third, timeout)
+
+        reactor.turn(0)
+        reactor.select = stand_in
+        reactor.turn(0)
+        self.assertEqual([[reactor.wakeup.fileno()]], asked)
 
 
 class TestCounters(Case):
@@ -243,6 +258,7 @@ class TestShutDown(Case):
         self.reactor.turn(0)
         self.reactor.shut_down()
         self.reactor.shut_down()
+        self.assertTrue(self.reactor.ending)
         self.reactor.run()
         ran = []
         self.reactor.call_later(5, ran.append, "five seconds later")

@@ -78,7 +78,7 @@ class TransportCase(Case):
         """connection_lost came once, last, with that type, and nothing is watched."""
         self.assertEqual([expected], [type(exc) for exc in protocol.lost])
         self.assertEqual("connection_lost", protocol.calls[-1])
-        self.assertEqual(([self.reactor._wakeup._ear.fileno()], []), watched(self.reactor))
+        self.assertEqual(([self.reactor.wakeup._ear.fileno()], []), watched(self.reactor))
 
 
 def errors(*numbers):

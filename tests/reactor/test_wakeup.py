@@ -73,11 +73,11 @@ class TestThreads(Case):
     def test_the_pair_is_really_filled(self):
         """Edge case 152: wake() meets a kernel that takes no more."""
         reactor = self.open_reactor()
-        mouth = reactor._wakeup._mouth
+        mouth = reactor.wakeup._mouth
         with self.assertRaises(BlockingIOError):
             while True:
                 mouth.send(bytes(4096))
-        reactor._wakeup.wake()
+        reactor.wakeup.wake()
         self.assertEqual(1, reactor.turn(0))
         self.assert_quiet(reactor)
 
@@ -93,7 +93,7 @@ class TestThreads(Case):
         reactor.close()
         with self.assertRaisesRegex(RuntimeError, "closed"):
             reactor.call_soon_threadsafe(int)
-        reactor._wakeup.wake()
+        reactor.wakeup.wake()
 
     def test_threads_that_call_while_the_reactor_closes(self):
         """Edge case 155: each call is taken or refused with RuntimeError; nothing else comes out, nothing blocks."""
@@ -143,10 +143,10 @@ class TestThreads(Case):
     def test_the_pair_neither_blocks_nor_is_inherited(self):
         """Edge case 161: a child process does not share it."""
         reactor = self.open_reactor()
-        for sock in (reactor._wakeup._ear, reactor._wakeup._mouth):
+        for sock in (reactor.wakeup._ear, reactor.wakeup._mouth):
             self.assertEqual(0.0, sock.gettimeout())
             self.assertFalse(sock.get_inheritable())
-        self.assertEqual(([reactor._wakeup._ear.fileno()], []), watched(reactor))
+        self.assertEqual(([reactor.wakeup._ear.fileno()], []), watched(reactor))
 
 
 @unittest.skipUnless(ON_MAIN_THREAD, "only the main thread hears signals")
@@ -155,8 +155,8 @@ class TestDraining(Case):
     def test_a_mouth_that_was_closed_ends_the_draining(self):
         """Edge case 155."""
         reactor = self.open_real_reactor()
-        reactor._wakeup._mouth.close()
-        reactor._wakeup._drain()
+        reactor.wakeup._mouth.close()
+        reactor.wakeup._drain()
 
 
 class TestSignals(Case):
