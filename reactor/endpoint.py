@@ -18,7 +18,7 @@ import socket
 from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, Dict, Optional, Tuple
 
-from .timers import Handle
+from .timers import Handle, Timer
 
 if TYPE_CHECKING:
     from .loop import EventLoop
@@ -87,13 +87,15 @@ class Endpoint:
 class SocketEndpoint(Endpoint):
     """One socket and its protocol: watched, lost and forgotten in one way."""
 
-    __slots__ = ("sock", "dropped", "_protocol", "_reader", "_writer", "_closing", "_lost")
+    __slots__ = ("sock", "dropped", "_protocol", "_peer", "_timer", "_reader", "_writer", "_closing", "_lost")
 
-    def __init__(self, loop: EventLoop, sock: socket.socket, protocol: Any) -> None:
+    def __init__(self, loop: EventLoop, sock: socket.socket, protocol: Any, peer: Any = None) -> None:
         super().__init__(loop)
         self.sock = sock
         self.dropped = 0  # what was written too late, or for which there was no room
         self._protocol = protocol
+        self._peer = peer  # as accept() told it: once it has left, the kernel does not know any more
+        self._timer: Optional[Timer] = None
         self._reader: Optional[Watcher] = None
         self._writer: Optional[Watcher] = None
         self._closing = False
@@ -147,6 +149,12 @@ class SocketEndpoint(Endpoint):
         self._closing = self._lost = True
         self._unwatch()
         self._unwatch_writing()
+        self._set_timer(None)
+
+    def _set_timer(self, delay: Optional[float], *callback: Any) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = None if delay is None else self.loop.call_later(delay, *callback)
 
     def _end(self, exc: Optional[BaseException]) -> None:
         connection_lost: Callable[[Any], object] = self._protocol.connection_lost
@@ -160,6 +168,8 @@ class SocketEndpoint(Endpoint):
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         """'peername', 'sockname' or 'socket'; the default where it is not known (any more)."""
+        if self._peer and name == "peername":
+            return self._peer
         try:
             return {"socket": lambda: self.sock, "sockname": self.sock.getsockname,
                     "peername": self.sock.getpeername}.get(name, lambda: default)()

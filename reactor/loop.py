@@ -60,7 +60,7 @@ class EventLoop(trace.Observable):
     def __init__(self, *, select: Select = select.select, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__(clock)
         self.events = 0  # how often select found a socket ready
-        self.received = self.sent = 0  # bytes, of all streams
+        self.received = self.sent = 0  # bytes, of the streams that have ended
         self.most = self.largest = 0  # endpoints at once; bytes in one outbound queue
         self.endpoints: Set[Endpoint] = set()
         self.numbers = itertools.count(1)
@@ -83,28 +83,29 @@ class EventLoop(trace.Observable):
 
     def turn(self, patience: Optional[float] = None) -> int:
         """Make one pass; sleep until something is ready or due, at most `patience` seconds.  How many were ready."""
-        readers, writers, run = self._readers, self._writers, self._run
-        timeout = ASLEEP
+        readers, run, timeout = self._readers, self._run, ASLEEP
         if self._soon or self._timers.heap or patience is not None:
             timeout = self._timeout(patience)
         if self.observer is not None:
             run = self._run_observed
             self._tell_what_is_asked(timeout, patience)
             began = self.time()
+        reading, writing, third = self.asked or self._ask()
         try:
             if len(readers) < MANY:
-                readable, writable, failed = self.select(*(self.asked or self._ask()), timeout)
+                readable, writable, failed = self.select(reading, writing, third, timeout)
             else:
-                readable, writable, failed = self._look(timeout)
+                readable, writable, failed = self._look(reading, writing, third, timeout)
         except InterruptedError:
             return 0
         except (OSError, ValueError) as exc:
             self._mend(exc)
             return 0
-        ready = [readers[fd] for fd in readable]
-        self.events += len(ready)
+        ready = []
+        for fd in readable:  # a comprehension costs a call, which most turns would pay for one socket
+            ready.append(readers[fd])
         if writable or failed:
-            ready += [writers[fd] for fd in dict.fromkeys((*writable, *failed))]
+            ready += [self._writers[fd] for fd in dict.fromkeys((*writable, *failed))]
         if self.observer is not None:
             names, count = [named(watcher)[0] for watcher in ready], len(readable)
             self.tell("ready", readable=names[:count], writable=names[count:], slept=self.time() - began)
@@ -115,10 +116,10 @@ class EventLoop(trace.Observable):
         if self._timers.heap:
             run(self._timers.due(self.time(), last))
         self.turns += 1
+        self.events += len(ready)
         return len(ready)
 
-    def _look(self, timeout: Optional[float]) -> Answer:
-        reading, writing, third = self.asked or self._ask()
+    def _look(self, reading: List[int], writing: List[int], third: List[int], timeout: Optional[float]) -> Answer:
         busy = self.working_set.quick(reading, self._readers, self.time())
         # Not to sleep halves the price: the kernel then need not note who is to be woken.
         answer = self.select(busy or reading, writing, third, 0.0)

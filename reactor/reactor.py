@@ -143,7 +143,10 @@ class Reactor(EventLoop):
         """A snapshot; to be taken on the loop's thread."""
         awake = time.thread_time() - self._began[1]
         asleep = max(time.perf_counter() - self._began[0] - awake, 0.0)
-        return Counters(self.turns, self.events, self.received, self.sent, asleep, awake,
+        streams = [endpoint for endpoint in self.endpoints if isinstance(endpoint, StreamTransport)]
+        received = self.received + sum(stream.received for stream in streams)
+        sent = self.sent + sum(stream.sent for stream in streams)
+        return Counters(self.turns, self.events, received, sent, asleep, awake,
                         len(self.endpoints), self.most, self.largest)
 
     def run(self, until: Optional[Callable[[], bool]] = None) -> None:

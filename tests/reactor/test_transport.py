@@ -545,7 +545,7 @@ class WritingTest(TransportCase):
         transport.write(b"x" * 35)
         transport.write(b"y" * 35)
         self.reactor.turn(0)
-        self.assertEqual(20, len(sock.sent))
+        self.assertEqual(10, len(sock.sent))
         self.settle()
         self.assertEqual(b"x" * 35 + b"y" * 35, sock.sent)
 
