@@ -54,7 +54,8 @@ class Endpoint:
         self.loop = loop
         self.number = next(loop.numbers)
         loop.endpoints.add(self)
-        loop.most = max(loop.most, len(loop.endpoints))
+        if len(loop.endpoints) > loop.most:
+            loop.most = len(loop.endpoints)
 
     @property
     def name(self) -> str:
@@ -162,7 +163,8 @@ class SocketEndpoint(Endpoint):
         try:
             connection_lost(exc)
         finally:
-            self.tell("closed", why=reason(exc))
+            if self.loop.observer is not None:
+                self.tell("closed", why=reason(exc))
             self.sock.close()
             self.loop.forget(self)
 

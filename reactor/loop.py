@@ -172,9 +172,9 @@ class EventLoop(trace.Observable):
                 self._run((handle,))
                 self.tell("ran", callback=name, milliseconds=(self.time() - start) * 1000)
 
-    def call_now(self, callback: Callable[..., object], *args: Any) -> None:
+    def call_now(self, callback: Callable[[], object]) -> None:
         """Call it under the loop's policy for exceptions: nothing but KeyboardInterrupt and SystemExit comes out."""
-        self._run((Handle(partial(callback, *args)),))
+        self._run((Handle(callback),))
 
     def _blame(self, callback: Callable[[], object], exc: Exception) -> None:
         owner = owner_of(callback)

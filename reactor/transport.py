@@ -71,14 +71,16 @@ class StreamTransport(SocketEndpoint):
     def begin(self) -> None:
         """Introduce the protocol and start to read; called once, by the loop."""
         self._choked = False
-        super().begin()
-        self._mind_the_mark()  # of what was written before
+        self._protocol.connection_made(self)
+        self._watch()
+        if self._queue is not None:  # of what was written before
+            self._mind_the_mark()
 
     # -- reading
 
     def _watch(self) -> None:
-        if not (self._paused or self._eof_in):
-            super()._watch()
+        if not (self._reader or self._closing or self._paused or self._eof_in):
+            self._reader = self.loop.add_reader(self.sock, self._on_readable)
 
     def _on_readable(self) -> None:
         try:
@@ -282,7 +284,8 @@ class StreamTransport(SocketEndpoint):
         if self._closing:
             return
         self._closing = True
-        self.tell("closing", depth=self.get_write_buffer_size())
+        if self.loop.observer is not None:
+            self.tell("closing", depth=self.get_write_buffer_size())
         self._unwatch()
         if self._queue is None:
             self.loop.call_soon(self._part)

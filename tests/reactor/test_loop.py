@@ -543,7 +543,7 @@ class TestPolicyForExceptions(LoopCase):
         """Edge case 30."""
         with self.assertLogs("reactor", "ERROR"):
             self.reactor.call_now(self.raise_it)
-        self.reactor.call_now(self.note, "now")
+        self.reactor.call_now(lambda: self.note("now"))
         self.assertEqual(["now"], self.ran)
 
     def test_after_an_error_nothing_keeps_the_connection_alive(self):
