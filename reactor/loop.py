@@ -83,7 +83,7 @@ class EventLoop(trace.Observable):
 
     def turn(self, patience: Optional[float] = None) -> int:
         """Make one pass; sleep until something is ready or due, at most `patience` seconds.  How many were ready."""
-        readers, run, timeout = self._readers, self._run, ASLEEP
+        readers, run, timeout, began = self._readers, self._run, ASLEEP, None
         if self._soon or self._timers.heap or patience is not None:
             timeout = self._timeout(patience)
         if self.observer is not None:
@@ -106,7 +106,7 @@ class EventLoop(trace.Observable):
             ready.append(readers[fd])
         if writable or failed:
             ready += [self._writers[fd] for fd in dict.fromkeys((*writable, *failed))]
-        if self.observer is not None:
+        if began is not None:  # an observer that came while select slept hears whole turns from the next one on
             names, count = [named(watcher)[0] for watcher in ready], len(readable)
             self.tell("ready", readable=names[:count], writable=names[count:], slept=self.time() - began)
         last = self._timers.last
