@@ -36,7 +36,7 @@ from functools import partial
 from typing import Any, Callable, Deque, Dict, Iterable, Iterator, List, Optional, Sequence, Set, Tuple
 
 from . import trace
-from .endpoint import Endpoint, Watcher, describe, named, owner_of, words
+from .endpoint import Endpoint, Watcher, called, describe, named, owner_of, words
 from .timers import Handle, Timer, Timers
 from .trace import log
 from .workingset import MANY, WorkingSet
@@ -87,7 +87,8 @@ class EventLoop(trace.Observable):
         timeout = ASLEEP
         if self._soon or self._timers.heap or patience is not None:
             timeout = self._timeout(patience)
-        if self.observer is not None:
+        observer = self.observer  # one that comes during select sees the next turn, which it can see whole
+        if observer is not None:
             run = self._run_observed
             self._tell_what_is_asked(timeout, patience)
             began = self.time()
@@ -105,8 +106,8 @@ class EventLoop(trace.Observable):
         self.events += len(ready)
         if writable or failed:
             ready += [writers[fd] for fd in dict.fromkeys((*writable, *failed))]
-        if self.observer is not None:
-            names, count = [named(watcher)[0] for watcher in ready], len(readable)
+        if observer is not None:
+            names, count = [called(watcher)[0] for watcher in ready], len(readable)
             self.tell("ready", readable=names[:count], writable=names[count:], slept=self.time() - began)
         last = self._timers.last
         if self._soon:
@@ -165,11 +166,12 @@ class EventLoop(trace.Observable):
         for handle in batch:
             callback = handle.callback
             if callback is not None:
-                name, start = describe(callback), self.time()
+                name = called(handle)[1] if isinstance(handle, Watcher) else describe(callback)
+                start = self.time()
                 if isinstance(handle, Timer):
                     self.tell("timer fired", callback=name, due=handle.when(), late=start - handle.when())
                 self._run((handle,))
-                self.tell("ran", callback=name, milliseconds=(self.time() - start) * 1000)
+                self.hand("ran", {"callback": name, "milliseconds": (self.time() - start) * 1000})
 
     def call_now(self, callback: Callable[..., object], *args: Any) -> None:
         """Call it under the loop's policy for exceptions: nothing but KeyboardInterrupt and SystemExit comes out."""

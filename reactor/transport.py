@@ -102,7 +102,8 @@ class StreamTransport(SocketEndpoint):
         self._appetite = MODEST if len(data) < MODEST else LARGE
         self.loop.received += len(data)
         if self.loop.observer is not None:
-            self.tell("received" if data else "ended", size=len(data), data=data)
+            kind = "received" if data else "ended"
+            self.loop.hand(kind, {"who": self.name, "size": len(data), "data": data})
         return data
 
     def _on_readable(self) -> None:
@@ -188,7 +189,8 @@ class StreamTransport(SocketEndpoint):
         if self.loop.observer is not None:
             left = len(data) - taken
             kind = "blocked" if not taken else "partly sent" if left else "sent"
-            self.tell(kind, call="send", offered=len(data), taken=taken, left=left, data=data)
+            self.loop.hand(kind, {"who": self.name, "call": "send", "offered": len(data), "taken": taken, "left": left,
+                                  "data": data})
         return taken
 
     def _enqueue(self, data: Chunk) -> None:
