@@ -33,6 +33,7 @@ import threading
 import time
 from collections import deque
 from functools import partial
+from operator import attrgetter
 from typing import Any, Callable, Deque, Dict, Iterable, Iterator, List, Optional, Sequence, Set, Tuple
 
 from . import trace
@@ -275,6 +276,10 @@ class EventLoop(trace.Observable):
         self._stopping = True
         self._soon.append(Handle(int))  # something to do, so that the turn does not sleep
 
+    def by_age(self) -> List[Endpoint]:
+        """All that is open, the first one opened first: what ends together shall end in an order that can be told."""
+        return sorted(self.endpoints, key=attrgetter("number"))
+
     def is_idle(self) -> bool:
         """True when nothing can happen any more: no connection, no timer, nothing scheduled."""
         return not (self.endpoints or self._soon or self._timers.first())
@@ -284,7 +289,7 @@ class EventLoop(trace.Observable):
         if self._thread is not None:
             raise RuntimeError("stop() a running event loop before close()")
         for _ in range(3):  # a last callback may open something new; a third time is its own fault
-            for endpoint in list(self.endpoints):
+            for endpoint in self.by_age():
                 endpoint.abort()
             self._run(self._take_soon())
         self.closed = True
