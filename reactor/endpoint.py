@@ -27,11 +27,12 @@ if TYPE_CHECKING:
 class Watcher(Handle):
     """One socket watched for one direction."""
 
-    __slots__ = ("fd", "_table", "_loop")
+    __slots__ = ("fd", "names", "_table", "_loop")
 
     def __init__(self, fd: int, callback: Callable[[], object], table: Dict[int, Watcher], loop: EventLoop) -> None:
         self.callback = callback
         self.fd = fd
+        self.names: Optional[Tuple[str, str]] = None  # once called() was asked
         self._table = table
         self._loop = loop
         table[fd] = self
@@ -181,15 +182,30 @@ class SocketEndpoint(Endpoint):
 
 def reason(exc: Optional[BaseException]) -> str:
     """Why something ended, in words; None is an end that we wanted."""
-    return "by us" if exc is None else str(exc) or repr(exc)
+    try:
+        return "by us" if exc is None else str(exc) or repr(exc)
+    except Exception:
+        return words(exc)
 
 
 def named(watcher: Watcher, writing: bool = False) -> Tuple[str, str]:
-    """Who is watched, and the reason why."""
-    owner = owner_of(watcher.callback)
-    if hasattr(owner, "why"):
-        return owner.name, owner.why(writing)
+    """Who is watched, and the reason why; in the words of its owner, if that is an endpoint or speaks as one does."""
+    try:
+        owner = owner_of(watcher.callback)
+        name, why = owner.name, owner.why(writing)
+        if isinstance(name, str) and isinstance(why, str):
+            return name, why
+    except Exception:
+        pass  # a function, or an object of the user's own, for which these words may mean anything
     return f"fd {watcher.fd}", describe(watcher.callback)
+
+
+def called(watcher: Watcher) -> Tuple[str, str]:
+    """Who is watched, and its callback in words; found out when it is first ready."""
+    names = watcher.names
+    if names is None:
+        names = watcher.names = named(watcher)[0], describe(watcher.callback)
+    return names
 
 
 def owner_of(callback: Any) -> Any:
@@ -201,14 +217,17 @@ def owner_of(callback: Any) -> Any:
 
 def describe(callback: Any) -> str:
     """A callback in words: `#5 on_readable`, `IdleLimit._check of #5`, `main.<locals>.stop`."""
-    owner = owner_of(callback)
-    while isinstance(callback, partial):
-        callback = callback.func
-    if isinstance(owner, Endpoint):
-        return f"{owner.name} {callback.__name__.strip('_')}"
-    transport = getattr(owner, "_transport", None)  # as our protocols call it
-    of = f" of {transport.name}" if isinstance(transport, Endpoint) else ""
-    return (getattr(callback, "__qualname__", None) or words(callback)) + of
+    try:
+        owner = owner_of(callback)
+        while isinstance(callback, partial):
+            callback = callback.func
+        if isinstance(owner, Endpoint):
+            return f"{owner.name} {callback.__name__.strip('_')}"
+        transport = getattr(owner, "_transport", None)  # as our protocols call it
+        of = f" of {transport.name}" if isinstance(transport, Endpoint) else ""
+        return (getattr(callback, "__qualname__", None) or words(callback)) + of
+    except Exception:
+        return words(callback)  # an object of the user's own, whose attributes do not behave
 
 
 def words(thing: object) -> str:

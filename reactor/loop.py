@@ -33,10 +33,11 @@ import threading
 import time
 from collections import deque
 from functools import partial
+from operator import attrgetter
 from typing import Any, Callable, Deque, Dict, Iterable, Iterator, List, Optional, Sequence, Set, Tuple
 
 from . import trace
-from .endpoint import Endpoint, Watcher, describe, named, owner_of, words
+from .endpoint import Endpoint, Watcher, called, describe, named, owner_of, words
 from .timers import Handle, Timer, Timers
 from .trace import log
 from .workingset import MANY, WorkingSet
@@ -107,7 +108,7 @@ class EventLoop(trace.Observable):
         if writable or failed:
             ready += [self._writers[fd] for fd in dict.fromkeys((*writable, *failed))]
         if began is not None:  # an observer that came while select slept hears whole turns from the next one on
-            names, count = [named(watcher)[0] for watcher in ready], len(readable)
+            names, count = [called(watcher)[0] for watcher in ready], len(readable)
             self.tell("ready", readable=names[:count], writable=names[count:], slept=self.time() - began)
         last = self._timers.last
         if self._soon:
@@ -166,11 +167,12 @@ class EventLoop(trace.Observable):
         for handle in batch:
             callback = handle.callback
             if callback is not None:
-                name, start = describe(callback), self.time()
+                name = called(handle)[1] if isinstance(handle, Watcher) else describe(callback)
+                start = self.time()
                 if isinstance(handle, Timer):
                     self.tell("timer fired", callback=name, due=handle.when(), late=start - handle.when())
                 self._run((handle,))
-                self.tell("ran", callback=name, milliseconds=(self.time() - start) * 1000)
+                self.hand("ran", {"callback": name, "milliseconds": (self.time() - start) * 1000})
 
     def call_now(self, callback: Callable[[], object]) -> None:
         """Call it under the loop's policy for exceptions: nothing but KeyboardInterrupt and SystemExit comes out."""
@@ -274,6 +276,10 @@ class EventLoop(trace.Observable):
         self._stopping = True
         self._soon.append(Handle(int))  # something to do, so that the turn does not sleep
 
+    def by_age(self) -> List[Endpoint]:
+        """All that is open, the first one opened first: what ends together shall end in an order that can be told."""
+        return sorted(self.endpoints, key=attrgetter("number"))
+
     def is_idle(self) -> bool:
         """True when nothing can happen any more: no connection, no timer, nothing scheduled."""
         return not (self.endpoints or self._soon or self._timers.first())
@@ -283,7 +289,7 @@ class EventLoop(trace.Observable):
         if self._thread is not None:
             raise RuntimeError("stop() a running event loop before close()")
         for _ in range(3):  # a last callback may open something new; a third time is its own fault
-            for endpoint in list(self.endpoints):
+            for endpoint in self.by_age():
                 endpoint.abort()
             self._run(self._take_soon())
         self.closed = True

@@ -158,7 +158,7 @@ class Reactor(EventLoop):
     def shut_down(self, patience: float = 1.0) -> None:
         """close() all that is open, abort what is left after `patience` seconds, then stop()."""
         self.ending = True
-        for endpoint in list(self.endpoints):
+        for endpoint in self.by_age():
             endpoint.close()
         self._end_when_empty(self.time() + patience)
 
@@ -166,7 +166,7 @@ class Reactor(EventLoop):
         if self.endpoints and self.time() < deadline:
             self.call_later(0.02, self._end_when_empty, deadline)
             return
-        for endpoint in list(self.endpoints):
+        for endpoint in self.by_age():
             endpoint.abort()
         self.call_soon(self.stop)
 

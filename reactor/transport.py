@@ -93,7 +93,7 @@ class StreamTransport(SocketEndpoint):
         self.received += size
         self._appetite = MODEST if size < MODEST else LARGE
         if self.loop.observer is not None:
-            self.tell("received" if size else "ended", size=size, data=data)
+            self.loop.hand("received" if size else "ended", {"who": self.name, "size": size, "data": data})
         if self._closing:
             self._discard(size)
         elif size:
@@ -193,7 +193,8 @@ class StreamTransport(SocketEndpoint):
     def _tell_sent(self, data: Chunk, taken: int) -> None:
         left = len(data) - taken
         kind = "blocked" if not taken else "partly sent" if left else "sent"
-        self.tell(kind, call="send", offered=len(data), taken=taken, left=left, data=data)
+        self.loop.hand(kind, {"who": self.name, "call": "send", "offered": len(data), "taken": taken, "left": left,
+                              "data": data})
 
     def _enqueue(self, data: Chunk) -> None:
         if self._queue is None:
