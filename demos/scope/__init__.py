@@ -62,7 +62,7 @@ class Scope:
         self._controls.end()
         self._controls.tape.close()
         self._controls.close_replay()
-        self._hub.end()
+        self._hub.close()
         self._gate.close()
         if self._watcher is not None:
             self._watcher.cancel()

@@ -187,8 +187,7 @@ class Controls:
     def state(self, browser: Browser) -> Dict[str, Any]:
         """What the page says about itself."""
         gate = self._gate
-        there = {endpoint.name for endpoint in self._reactor.endpoints}
-        self._throttles = {who: throttle for who, throttle in self._throttles.items() if who in there}
+        self._throttles = {who: throttle for who, throttle in self._throttles.items() if not throttle.is_over}
         return {
             "mode": "paused" if gate.paused else "slow" if gate.pace else "running",
             "speed": round(1 / (gate.pace * 1000), 6) if gate.pace else 1,

@@ -28,7 +28,7 @@ from .frames import Seen, slim
 from .snapshot import snapshot
 
 PERIOD = 0.1  # seconds
-SHARE = 0.04  # of them, in which a busy loop is heard
+SHARE = 0.03  # of them, in which a busy loop is heard
 EASE = 500  # events in one period that are always heard
 PROLONGED = USERS_OWN + 100  # turns in a row that are heard where the loop seems to spin, so that the doctor can tell
 
