@@ -53,6 +53,11 @@ class Recorder(Lines):
 
     # -- the file
 
+    @property
+    def is_over(self) -> bool:
+        """True once nothing more is written, for whatever reason."""
+        return self._file is None
+
     def close(self, why: str = "the program ended") -> None:
         """Write what is left, and why this is the end.  Twice is once."""
         self.flush()
