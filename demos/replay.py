@@ -16,7 +16,8 @@ from .glassbox.doctor import IDLE, Doctor
 from .glassbox.printer import Printer, line, wants_colour
 from .glassbox.progress import Progress
 from .glassbox.recording import NotARecording
-from .glassbox.rerun import CannotRerun, Diverged, rerun
+from .glassbox.rerun import rerun
+from .glassbox.script import CannotRerun, Diverged
 from .glassbox.stepper import Stepper
 from .glassbox.words import concerned
 
