@@ -35,13 +35,11 @@ class Headers:
 
     __slots__ = ("pairs", "_combined")
 
-    def __init__(self, pairs: Iterable[Tuple[str, str]] = ()) -> None:
+    def __init__(self, pairs: Iterable[Tuple[str, str]] = (), lowered: Optional[Dict[str, str]] = None) -> None:
+        """`lowered` has the same fields by lower-case name, for who knows them already; a duplicate makes it useless."""
         self.pairs: Pairs = tuple(pairs)
-        combined: Dict[str, str] = {}
-        for name, value in self.pairs:
-            name = name.lower()
-            combined[name] = combined[name] + ", " + value if name in combined else value
-        self._combined = combined
+        useful = lowered is not None and len(lowered) == len(self.pairs)
+        self._combined = lowered if useful else _combine(self.pairs)
 
     def get(self, name: str, default: Optional[str] = None) -> Optional[str]:
         """The value of `name`; several are joined by a comma, which means the same (RFC 9110 section 5.3)."""
@@ -66,6 +64,14 @@ class Headers:
 
     def __repr__(self) -> str:
         return f"Headers({list(self.pairs)!r})"
+
+
+def _combine(pairs: Pairs) -> Dict[str, str]:
+    combined: Dict[str, str] = {}
+    for name, value in pairs:
+        name = name.lower()
+        combined[name] = combined[name] + ", " + value if name in combined else value
+    return combined
 
 
 class RequestHead:
