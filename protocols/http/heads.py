@@ -13,9 +13,9 @@
 from __future__ import annotations
 
 import re
-from typing import Dict, List, Tuple
+from typing import Dict, List, Optional, Tuple
 
-from protocols.http.message import CHUNKED, UNTIL_EOF, Headers, RequestHead, ResponseHead
+from protocols.http.message import CHUNKED, UNTIL_EOF, Headers, RequestHead, ResponseHead, combine
 
 # nginx and Apache both allow 8 KiB for a line; Apache 100 fields; node and h11 16 KiB for all of them.
 MAX_LINE = 8 * 1024
@@ -29,6 +29,7 @@ REMEMBERED = 512
 MAX_REMEMBERED_LINE = 512
 REMEMBERED_LINES = 1024
 
+FRAMING = frozenset(("host", "connection", "expect", "content-length", "transfer-encoding"))
 METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH"))
 
 _TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
@@ -77,11 +78,10 @@ def parse_request(block: bytes) -> RequestHead:
 def _parse_request(block: bytes) -> RequestHead:
     line, lines = _lines_of(block)
     method, target, version = _request_line(line)
-    headers = _fields(lines)
-    host, path, query = _effective_target(method, target, _host(headers, version))
-    length = _request_length(headers, version)
-    return RequestHead(method, target, path, query, version, headers, host, length,
-                       _keeps_alive(headers, version), _expects_continue(headers, version))
+    fields = _framing(lines)
+    host, path, query = _effective_target(method, target, _host(fields, version))
+    return RequestHead(method, target, path, query, version, Headers.from_lines(lines), host,
+                       _length(fields, version, 0), _keeps_alive(fields, version), _expects_continue(fields, version))
 
 
 def parse_response(block: bytes, method: str) -> ResponseHead:
@@ -97,17 +97,20 @@ def parse_response(block: bytes, method: str) -> ResponseHead:
     version = (1, min(int(match[1]), 1))
     status = int(match[2])
     # A user agent joins folded lines; a server refuses them (section 5.2).
-    headers = _fields(_FOLD.sub(" ", "\n".join(lines)).split("\n") if lines else lines)
+    lines = _FOLD.sub(" ", "\n".join(lines)).split("\n") if lines else lines
+    fields = _framing(lines)
     length = 0
     if not (method == "HEAD" or status < 200 or status in (204, 304)):
-        length = _length(headers, version, UNTIL_EOF)
-    keep_alive = _keeps_alive(headers, version) and length != UNTIL_EOF
-    return ResponseHead(version, status, match[3] or "", headers, length, keep_alive)
+        length = _length(fields, version, UNTIL_EOF)
+    keep_alive = _keeps_alive(fields, version) and length != UNTIL_EOF
+    return ResponseHead(version, status, match[3] or "", Headers.from_lines(lines), length, keep_alive)
 
 
 def parse_trailers(block: bytes) -> Headers:
     """The fields behind the last chunk; `block` ends with a blank line.  Raises BadMessage."""
-    return _fields(block.decode("latin-1").split("\n")[:-2])
+    lines = block.decode("latin-1").split("\n")[:-2]
+    _framing(lines)
+    return Headers.from_lines(lines)
 
 
 def _lines_of(block: bytes) -> Tuple[str, List[str]]:
@@ -116,15 +119,15 @@ def _lines_of(block: bytes) -> Tuple[str, List[str]]:
     return line, lines[:-2]
 
 
-class _KnownLines(Dict[str, Tuple[Tuple[str, str], Tuple[str, str]]]):
-    """From a field line to its name and value, as they came and with the name in lower case."""
+class _KnownLines(Dict[str, Optional[Tuple[str, str]]]):
+    """From a sound field line to its name in lower case and its value; to None where it has no say in the framing."""
 
-    def __missing__(self, line: str) -> Tuple[Tuple[str, str], Tuple[str, str]]:
+    def __missing__(self, line: str) -> Optional[Tuple[str, str]]:
         match = _FIELD_LINE(line)
         if match is None:
             raise BadMessage(400, _complaint(line))
-        name, value = match[1], match[2].strip(" \t")
-        field = (name, value), (name.lower(), value)
+        name = match[1].lower()
+        field = (name, match[2].strip(" \t")) if name in FRAMING else None
         if len(line) <= MAX_REMEMBERED_LINE:
             if len(self) >= REMEMBERED_LINES:
                 self.clear()
@@ -135,13 +138,11 @@ class _KnownLines(Dict[str, Tuple[Tuple[str, str], Tuple[str, str]]]):
 known_lines = _KnownLines()
 
 
-def _fields(lines: List[str]) -> Headers:
+def _framing(lines: List[str]) -> Dict[str, str]:
+    """What these say of the framing, by name.  Raises BadMessage where one of them is no field."""
     if len(lines) > MAX_FIELDS:
         raise BadMessage(431, f"more than {MAX_FIELDS} header fields")
-    if not lines:
-        return Headers()
-    pairs, lowered = zip(*map(known_lines.__getitem__, lines))
-    return Headers(pairs, dict(lowered))
+    return combine(filter(None, map(known_lines.__getitem__, lines)))
 
 
 def _complaint(line: str) -> str:
@@ -182,9 +183,9 @@ def _refused_line(line: str) -> BadMessage:
     return BadMessage(400, "a control character in the target")
 
 
-def _host(headers: Headers, version: Tuple[int, int]) -> str:
+def _host(fields: Dict[str, str], version: Tuple[int, int]) -> str:
     """Section 3.2: exactly one in HTTP/1.1, and valid.  Two of them are joined by ', ', which no host holds."""
-    host = headers.get("host")
+    host = fields.get("host")
     if host is None:
         if version >= (1, 1):
             raise BadMessage(400, "no Host field")
@@ -209,14 +210,10 @@ def _effective_target(method: str, target: str, host: str) -> Tuple[str, str, st
     return match[1], match[2] or "/", match[3] or ""
 
 
-def _request_length(headers: Headers, version: Tuple[int, int]) -> int:
-    return _length(headers, version, 0)
-
-
-def _length(headers: Headers, version: Tuple[int, int], default: int) -> int:
+def _length(fields: Dict[str, str], version: Tuple[int, int], default: int) -> int:
     """How long the body is (section 6.3): two answers, or one that is not plain, are none."""
-    coding = headers.get("transfer-encoding")
-    length = headers.get("content-length")
+    coding = fields.get("transfer-encoding")
+    length = fields.get("content-length")
     if coding is not None:
         if length is not None:
             raise BadMessage(400, "both Transfer-Encoding and Content-Length")
@@ -239,18 +236,18 @@ def _transfer_coding(value: str) -> int:
     raise BadMessage(501, "a transfer coding that is not known here")
 
 
-def _keeps_alive(headers: Headers, version: Tuple[int, int]) -> bool:
+def _keeps_alive(fields: Dict[str, str], version: Tuple[int, int]) -> bool:
     """Section 9.3.  `close` wins over `keep-alive`."""
-    connection = headers.get("connection")
+    connection = fields.get("connection")
     if connection is None:
         return version >= (1, 1)
     options = [option.strip(" \t").lower() for option in connection.split(",")]
     return "close" not in options and (version >= (1, 1) or "keep-alive" in options)
 
 
-def _expects_continue(headers: Headers, version: Tuple[int, int]) -> bool:
+def _expects_continue(fields: Dict[str, str], version: Tuple[int, int]) -> bool:
     """RFC 9110 section 10.1.1."""
-    expectation = headers.get("expect")
+    expectation = fields.get("expect")
     if expectation is None or version < (1, 1):
         return False
     if expectation.lower() != "100-continue":
