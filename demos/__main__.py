@@ -11,9 +11,11 @@ from reactor import Reactor
 
 from . import (address_book_server, blackjack_server, bulk_receiver, clock_server, echo_server, hello_server,
                http_server, uppercase_server, web_hello_server)
-from .commandline import Parser, Server, advice, is_taken, keep_standard_streams, prepare, say, shared, warn_if_public
+from .commandline import (Parser, Server, advice, is_taken, keep_standard_streams, port, prepare, say, shared,
+                          warn_if_public)
 from .glassbox.observe import observed
 from .hostile import unleash
+from .scope import option as page
 from .unhurried import stderr_waits_for_nobody
 
 # Each server and the options that it is started with.
@@ -66,12 +68,15 @@ def main() -> None:
     keep_standard_streams()
     parser = Parser(prog="demos", description="Serve every protocol from one select() call.")
     shared(parser)
+    page.add_option(parser, port, default=page.DEFAULT)
+    parser.add_argument("--no-scope", dest="scope", action="store_const", const=None, help="no such page")
     given = parser.parse_args()
     rows: List[Row] = []
     servers = [(module.SERVER, module.__doc__ or "", arguments) for module, arguments in SERVERS]
     unleash(given.hostile)
     reactor = Reactor()
-    with stderr_waits_for_nobody(), observed(reactor, given, parser), reactor:
+    scope = page.scope(reactor, "demos", given, parser, say)
+    with stderr_waits_for_nobody(), scope as seen, observed(reactor, given, parser), reactor:
         prepare(reactor, "demos")
         for server, purpose, arguments in [*servers, (index(rows), "This page.", "")]:
             options = server.options([*arguments.split(), "--host", given.host])
@@ -90,6 +95,8 @@ def main() -> None:
         say("")
         table = [("PROTOCOL", "ADDRESS", "TALK TO IT FROM ANOTHER TERMINAL")]
         table += [(row.name, row.address, row.commands[0]) for row in rows]
+        if seen is not None:  # in no other row: the pages of the servers are for everybody who can connect
+            table.append(("page", seen.address, f"{seen.url} in a browser: the loop, live"))
         widths = [max(len(line[column]) for line in table) for column in range(2)]
         for line in table:
             say(f"{line[0]:{widths[0]}}  {line[1]:{widths[1]}}  {line[2]}")

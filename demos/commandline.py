@@ -24,6 +24,7 @@ from reactor.listener import shown
 
 from . import hostile, workers
 from .glassbox import observe as glassbox
+from .scope import option as page
 from .unhurried import stderr_waits_for_nobody
 
 Factory = Callable[[], Any]
@@ -58,6 +59,7 @@ class Server:
     def _parser(self) -> Parser:
         parser = Parser(prog=os.path.basename(sys.argv[0]).replace(".py", ""))
         shared(parser)
+        page.add_option(parser, port)
         parser.add_argument("--port", type=port, default=self.port, help="%(default)s by default; 0: a free one")
         parser.add_argument("--unix", type=path, metavar="PATH", help="listen on a Unix socket instead")
         parser.add_argument("--workers", type=count, metavar="N", help="with N processes; SIGHUP replaces them")
@@ -86,11 +88,14 @@ class Server:
             parser.error("there are no workers on this system, or not for --udp: leave --workers out")
         if options.workers and options.record:
             parser.error("a recording is of one process: leave --workers or --record out")
+        if options.workers and options.scope is not None:
+            parser.error("a page shows the loop of one process: leave --workers or --scope out")
         hostile.unleash(options.hostile)
         reactor = Reactor()
         is_parent = options.workers and not options.worker  # which has no connections to tell of
         watched = contextlib.nullcontext() if is_parent else glassbox.observed(reactor, options, parser)
-        with stderr_waits_for_nobody(), watched, reactor:
+        scope = page.scope(reactor, self.name, options, parser, say)
+        with stderr_waits_for_nobody(), scope as seen, watched, reactor:
             if options.workers:
                 self._work(reactor, parser, options)
                 sys.exit(0)
@@ -102,6 +107,8 @@ class Server:
             if not options.unix:
                 warn_if_public(options.host)
             say(f"{self.name} listening on {where}")
+            if seen is not None:
+                say(f"the page is at {seen.url}")
             reactor.run()
         sys.exit(0)
 

@@ -84,7 +84,7 @@ class EventLoop(trace.Observable):
     def turn(self, patience: Optional[float] = None) -> int:
         """Make one pass; sleep until something is ready or due, at most `patience` seconds.  How many were ready."""
         readers, writers, run = self._readers, self._writers, self._run
-        timeout = ASLEEP
+        timeout, began = ASLEEP, None
         if self._soon or self._timers.heap or patience is not None:
             timeout = self._timeout(patience)
         if self.observer is not None:
@@ -105,7 +105,7 @@ class EventLoop(trace.Observable):
         self.events += len(ready)
         if writable or failed:
             ready += [writers[fd] for fd in dict.fromkeys((*writable, *failed))]
-        if self.observer is not None:
+        if began is not None:  # an observer that came while select slept hears whole turns from the next one on
             names, count = [named(watcher)[0] for watcher in ready], len(readable)
             self.tell("ready", readable=names[:count], writable=names[count:], slept=self.time() - began)
         last = self._timers.last

@@ -6,7 +6,7 @@ says stays true: marks say "at least once in these turns", depths are the greate
 """
 from __future__ import annotations
 
-from typing import Dict, List, Optional, Set
+from typing import Dict, List, Optional, Set, Tuple
 
 from reactor.trace import Event
 
@@ -26,6 +26,20 @@ MARKS = {"received": "read", "datagram received": "read", "sent": "wrote", "data
          "accepted": "begun", "adopted": "begun", "connecting": "begun", "connected": "begun", "listening": "begun",
          "opened": "begun", "error": "failed", "raised": "failed", "lost": "failed"}
 _UNSAID = {"turn", "quick look", "timer set", "timer cancelled", "timer fired"}
+
+
+def gist(turn: Turn) -> Tuple[List[str], float, bool]:
+    """Who was ready, how long select slept, and whether anything was done that the events tell of."""
+    ready: List[str] = []
+    slept = 0.0
+    did = False
+    for event in turn:
+        if event.kind == "ready":
+            slept += event.facts["slept"]
+            ready += [*event.facts["readable"], *event.facts["writable"]]
+        elif event.kind not in ("turn", "ran", "quick look"):
+            did = did or event.kind != "ended" and event.facts.get("taken") != 0
+    return ready, slept, did
 
 
 class Cell:
@@ -110,15 +124,8 @@ class Columns:
     def add(self, turn: Turn) -> None:
         """One more turn."""
         column = self._column(turn[0])
-        ready: List[str] = []
-        did = False
-        slept = 0.0
+        ready, slept, did = gist(turn)
         for event in turn:
-            if event.kind == "ready":
-                slept += event.facts["slept"]
-                ready += [*event.facts["readable"], *event.facts["writable"]]
-            elif event.kind not in ("turn", "ran", "quick look"):
-                did = did or event.kind != "ended" and event.facts.get("taken") != 0
             self._see(event, column)
         column.slept += slept
         self._empty_handed = self._empty_handed + 1 if ready and not did and slept < NO_SLEEP else 0

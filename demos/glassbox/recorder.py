@@ -46,6 +46,11 @@ class Recorder(Lines):
         if self._file is not None:
             super().__call__(event)
 
+    @property
+    def is_over(self) -> bool:
+        """True once nothing more is written, for whatever reason."""
+        return self._file is None
+
     def close(self, why: str = "the program ended") -> None:
         """Write what is left, and why this is the end.  Twice is once."""
         if self._file is not None:

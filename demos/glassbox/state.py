@@ -5,6 +5,7 @@ endpoint what the loop itself would tell.  Memory grows with what is open, not w
 """
 from __future__ import annotations
 
+import copy
 from collections import deque
 from typing import Any, Callable, Deque, Dict, List, Optional
 
@@ -16,14 +17,16 @@ KEPT = 100  # endpoints that have ended, for whoever wants to show them
 class Connection:
     """One endpoint: a connection, or a "listener", "connector" or "datagram socket"."""
 
-    __slots__ = ("name", "sort", "peer", "turn", "received", "sent", "depth", "highest", "reading_paused",
-                 "writing_paused", "half_closing", "half_closed", "peer_ended", "closing", "lost", "closed", "why")
+    __slots__ = ("name", "sort", "peer", "turn", "server", "begun", "received", "sent", "depth", "highest",
+                 "reading_paused", "writing_paused", "half_closing", "half_closed", "peer_ended", "closing", "lost", "closed", "why")
 
     def __init__(self, name: str, sort: str, turn: int, peer: str = "") -> None:
         self.name = name
         self.sort = sort
         self.peer = peer
         self.turn = turn  # in which it began
+        self.server = ""  # the listener that accepted it
+        self.begun = True  # its beginning was seen, so `received` and `sent` are all there ever was
         self.received = self.sent = 0  # bytes
         self.depth = self.highest = 0  # bytes in its queue, now and at most
         self.reading_paused = False
@@ -71,7 +74,10 @@ class Connections:
         if who is None:
             return None
         # A recording may have begun when this one was there already.
-        connection = self.open.get(who) or self._new(who, "connection", event.turn)
+        connection = self.open.get(who)
+        if connection is None:
+            connection = self._new(who, "connection", event.turn)
+            connection.begun = False
         change = _CHANGES.get(event.kind)
         if change is not None:
             change(connection, facts)
@@ -82,10 +88,19 @@ class Connections:
             return self._new(facts["connection"], "connection", event.turn, facts["where"])
         return connection
 
+    def copy(self) -> Connections:
+        """What is open, as it stands now."""
+        made = Connections()
+        made.turn = self.turn
+        made.open = {name: copy.copy(connection) for name, connection in self.open.items()}
+        return made
+
     def _begin(self, sort: str, event: Event) -> Connection:
         facts = event.facts
         if event.kind == "accepted":
-            return self._new(facts["connection"], sort, event.turn, facts["peer"])
+            made = self._new(facts["connection"], sort, event.turn, facts["peer"])
+            made.server = facts["who"]
+            return made
         return self.open.get(facts["who"]) or self._new(facts["who"], sort, event.turn, facts.get("address", ""))
 
     def _new(self, name: str, sort: str, turn: int, peer: str = "") -> Connection:

@@ -304,6 +304,16 @@ class TestObserver(TraceCase):
         self.reactor.turn(0)
         self.assertEqual(count, len(self.events))
 
+    def test_an_observer_that_is_set_while_select_sleeps_hears_whole_turns_from_the_next_one_on(self):
+        def asleep(*asked):
+            self.observe()
+            return self.clock.select(*asked)
+        self.reactor.select = asleep
+        self.reactor.turn(0)
+        self.assertEqual([], self.told())
+        self.reactor.turn(0)
+        self.assertEqual(2, len(self.told("turn", "ready")))
+
     def test_turns_count_up_and_each_is_asked_before_it_is_answered(self):
         self.observe()
         self.scenario()
