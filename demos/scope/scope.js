@@ -41,6 +41,7 @@ const look = {turn: null, frame: null};    // a turn that is not the newest; nul
 const page = {stepped: null, largest: 65536, spoken: "", spokenAt: 0, playing: 0};
 
 const replaying = () => Boolean(live.state.replay);
+const isStuck = () => live.stuck > 0 && !$("alarm").classList.contains("over");
 const shown = () => look.frame || (replaying() ? null : live.frame);
 
 // -- nodes
@@ -83,7 +84,7 @@ function keyed(parent, items, key, create, update) {
 // -- numbers in words
 
 const count = number => Math.round(number).toLocaleString("en");
-const percent = share => `${(share * 100).toFixed(share > 0.0995 && share < 0.9995 || !share ? 0 : 1)} %`;
+const percent = share => `${(share * 100).toFixed(share && share < 0.0995 || share > 0.99 && share < 0.9995 ? 1 : 0)} %`;
 
 function bytes(size) {
   if (size < 10000) return `${count(size)} B`;
@@ -121,6 +122,22 @@ function change(...parts) {
   });
 }
 
+const painted = {}, later = {};    // by part: when, and the timer that will
+
+/* As change(), but not more often than once in so many ms. */
+function calmly(part, pause) {
+  const wait = (painted[part] || 0) + pause - performance.now();
+  clearTimeout(later[part]);
+  if (wait > 0) {
+    later[part] = setTimeout(calmly, wait, part, 0);
+  } else {
+    painted[part] = performance.now();
+    change(part);
+  }
+}
+
+const isTooFast = () => live.state.mode === "running" && (live.counters || {}).turns_per_second > READABLE;
+
 const PAINT = {
   figures() {
     const {counters, frame, state} = live;
@@ -141,12 +158,13 @@ const PAINT = {
   },
 
   controls() {
-    const {mode, speed, recording, recorded, page: own, browsers} = live.state;
-    document.body.dataset.mode = live.gone ? "gone" : mode;
-    const words = {running: "Running", paused: "Paused", slow: `Slow 1/${speed}`, gone: "Not there"};
-    put($("mode"), words[live.gone ? "gone" : mode] || mode);
-    put($("pause"), mode === "paused" ? "Go on" : "Pause");
-    $("speed").value = nearest(speed || 1);
+    const {speed, recording, recorded, page: own, browsers} = live.state;
+    const mode = live.gone ? "gone" : isStuck() ? "stuck" : live.state.mode;
+    document.body.dataset.mode = mode;
+    const words = {running: "Running", paused: "Paused", slow: `Slow ${slowness(speed)}`, gone: "Not there", stuck: "Stuck"};
+    put($("mode"), words[mode]);
+    put($("pause"), live.state.mode === "paused" ? "Go on" : "Pause");
+    $("speed").value = nearest(1 / (speed || 1));
     $("record").setAttribute("aria-pressed", String(Boolean(recording)));
     put($("record").lastElementChild, recording ? bytes(recorded || 0) : "Record");
     $("download").hidden = recording || !recorded;
@@ -171,8 +189,10 @@ const PAINT = {
   turn() {
     const frame = shown();
     $("back").hidden = look.turn === null || replaying();
+  flag($("stages"), "asleep", frame && isAsleep(frame));
+    flag(document.body, "looking", look.turn !== null && !replaying());
     put($("which"), frame ? `Turn ${count(frame.turn)}` : "No turn yet");
-    put($("moment"), frame ? `at ${frame.t.toFixed(3)} s` : "");
+    put($("moment"), frame ? `at ${frame.t.toFixed(3)} s${look.turn === null ? "" : ", as it was then"}` : "");
     if (!frame) return paintWords({words: [], more: 0});
     paintStages(frame);
     paintLists(frame);
@@ -197,9 +217,11 @@ const PAINT = {
   },
 };
 
-function nearest(speed) {
-  return SPEEDS.reduce((best, one) => Math.abs(one - speed) < Math.abs(best - speed) ? one : best, 1);
+function nearest(divisor) {
+  return SPEEDS.reduce((best, one) => Math.abs(one - divisor) < Math.abs(best - divisor) ? one : best, 1);
 }
+
+const slowness = speed => speed < 1 ? `1/${Math.round(1 / speed)}` : "1";
 
 function nowInWords() {
   const {mode} = live.state, {frame, counters} = live;
@@ -213,13 +235,13 @@ function nowInWords() {
 
 // -- the turn as a picture
 
+/* A turn that has begun, and in which select has not answered yet. */
+const isAsleep = frame => !frame.more && !frame.words.some(([, , kind]) => kind === "ready");
+
 function paintStages(frame) {
-  const asked = new Set([...frame.reading, ...frame.writing, ...frame.third].map(([who]) => who)).size;
-  put($("asked"), many(asked, "socket"));
-  const quick = frame.quick ? `, a quick look at ${frame.quick[0]} of ${frame.quick[1]}` : "";
-  put($("patience"), `${frame.reading.length} to read, ${frame.writing.length} to write${quick}; ${patience(frame)}`);
-  $("patience").title = $("patience").textContent;
   const whole = frame.slept + frame.awake, share = whole ? frame.slept / whole : 0;
+  paintAsked(frame);
+  if (isAsleep(frame)) return paintAsleep();
   put($("slept"), seconds(frame.slept));
   fill($("slept-bar"), share);
   put($("slept-share"), `${percent(share)} of this turn`);
@@ -232,6 +254,23 @@ function paintStages(frame) {
   paintDone(frame);
 }
 
+function paintAsked(frame) {
+  const asked = new Set([...frame.reading, ...frame.writing, ...frame.third].map(([who]) => who)).size;
+  put($("asked"), many(asked, "socket"));
+  const quick = frame.quick ? `, a quick look at ${frame.quick[0]} of ${frame.quick[1]}` : "";
+  put($("patience"), `${frame.reading.length} to read, ${frame.writing.length} to write${quick}; ${patience(frame)}`);
+  $("patience").title = $("patience").textContent;
+}
+
+/* It has begun, and its end is not known yet. */
+function paintAsleep() {
+  put($("slept"), "asleep");
+  fill($("slept-bar"), 1);
+  for (const id of ["slept-share", "took"]) put($(id), "");
+  for (const id of ["ready-count", "done"]) put($(id), "not yet");
+  keyed($("ready"), [], () => "", () => null, () => {});
+}
+
 function patience(frame) {
   if (frame.timeout === null) return "for as long as it takes";
   return frame.timeout ? `at most ${seconds(frame.timeout)} (${frame.why})` : `no sleep (${frame.why})`;
@@ -239,7 +278,7 @@ function patience(frame) {
 
 function chips(ready) {
   if (!ready.length) return [["the time was up", ""]];
-  return ready.length > 3 ? [...ready.slice(0, 2), [`and ${ready.length - 2} more`, ""]] : ready;
+  return ready.length > 2 ? [ready[0], [`and ${count(ready.length - 1)} more`, ""]] : ready;
 }
 
 function paintDone(frame) {
@@ -254,9 +293,10 @@ function paintDone(frame) {
 /* Each of the four stages lights up in its order, where there is time to see it. */
 function play() {
   const {mode, speed} = live.state;
-  if (still.matches || !(mode === "paused" || mode === "slow" && speed >= 500 || look.turn !== null)) return;
-  const again = $("stages").className === "play-a";
-  $("stages").className = again ? "play-b" : "play-a";
+  if (still.matches || !(mode === "paused" || mode === "slow" && speed <= 1 / 500 || look.turn !== null)) return;
+  const again = $("stages").classList.contains("play-a");
+  flag($("stages"), "play-a", !again);
+  flag($("stages"), "play-b", again);
 }
 
 // -- who is asked about
@@ -271,22 +311,28 @@ function paintLists(frame) {
 function watched(id, list, ready) {
   put($(`${id}-count`), list.length ? `(${list.length})` : "(nobody)");
   const some = list.length <= MOST_LISTED ? list : [...list].sort(([a], [b]) => ready.has(b) - ready.has(a)).slice(0, MOST_LISTED);
-  const rest = list.length - some.length;
-  listed($(id), rest ? [...some, ["…", `and ${count(rest)} more`]] : some, ready);
+  const rest = list.length - some.length, reasons = new Map();
+  for (const [who, why] of some) reasons.set(why, [...reasons.get(why) || [], who]);
+  if (rest) reasons.set(`and ${count(rest)} more`, []);
+  keyed($(id), [...reasons], ([why]) => why, makeReason, (node, [, names]) =>
+    keyed(node.lastChild, names, who => who, who => make("li", "", who), (chip, who) => {
+      put(chip, ready.has(who) ? `${who} ●${ready.size > 4 ? "" : " ready"}` : who);
+      flag(chip, "is-ready", ready.has(who));
+    }));
 }
 
-function listed(parent, list, ready) {
-  keyed(parent, list, ([who], place) => who, makeWatched, (node, [who, why]) => {
-    put(node.children[1], why);
-    put(node.children[2], ready.has(who) ? "● ready" : "");
-    flag(node, "is-ready", ready.has(who));
-  });
-}
-
-function makeWatched([who]) {
+function makeReason([why]) {
   const node = make("li");
-  node.append(make("b", "", who), make("span"), make("em"));
+  node.append(make("span", "reason", why), make("ul"));
   return node;
+}
+
+function pairs(parent, list) {
+  keyed(parent, list.map((pair, place) => [...pair, place]), ([, , place]) => place, () => {
+    const node = make("li");
+    node.append(make("b"), make("span"));
+    return node;
+  }, (node, [who, why]) => { put(node.firstChild, who); put(node.lastChild, why); });
 }
 
 function paintOwn(own) {
@@ -294,34 +340,34 @@ function paintOwn(own) {
   $("own").hidden = !on;
   if (!on || !own) return;
   put($("own-count"), `(${own.sockets})`);
-  keyed($("own-list"), own.lines.map((line, place) => [...line, place]), ([, , place]) => place, makeWatched,
-        (node, [who, why]) => { put(node.children[0], who); put(node.children[1], why); });
+  pairs($("own-list"), own.lines);
 }
 
 // -- connections
 
 function paintConnections(frame) {
-  const rows = frame.connections.filter(row => row.sort !== "listener");
+  const isStream = row => row.sort === "connection";
+  const streams = frame.connections.filter(isStream);
+  const rows = [...streams, ...frame.connections.filter(row => !isStream(row) && row.sort !== "listener")];
   const listeners = frame.connections.filter(row => row.sort === "listener");
   const did = lettersByName(frame.words), ports = new Map(listeners.map(row => [row.name, row.peer]));
   for (const row of rows) page.largest = Math.max(page.largest, row.kernel || 0, row.theirs || 0);
-  put($("connections-count"), String(rows.length + frame.others || ""));
+  put($("connections-count"), String(streams.length + frame.others || ""));
   keyed($("connections"), rows, row => row.name, makeRow, (node, row) => paintRow(node, row, did, ports));
   $("others").hidden = !frame.others;
   put($("others"), `and ${count(frame.others)} more`);
-  paintNobody(rows, listeners);
+  paintNobody(streams, listeners);
 }
 
-function paintNobody(rows, listeners) {
-  const alone = !rows.some(row => row.sort === "connection");
-  $("nobody").hidden = !alone;
+function paintNobody(streams, listeners) {
+  $("nobody").hidden = streams.length > 0;
   $("listeners").hidden = !listeners.length;
   if (listeners.length) {
     const [host, port] = listeners[0].peer.split(", ")[0].split(/:(?=\d+$)/);
     if (port) put($("nobody-command"), `python3 -m demos.talk ${host.replace(/[[\]]/g, "")} ${port}`);
     put($("listeners-count"), many(listeners.length, "listener"));
   }
-  listed($("listeners-list"), listeners.map(row => [row.name, row.peer]), new Set());
+  pairs($("listeners-list"), listeners.map(row => [row.name, row.peer]));
 }
 
 function lettersByName(words) {
@@ -338,12 +384,12 @@ function makeRow(row) {
   const who = make("div", "who"), flow = make("div", "flow"), foot = make("div", "foot");
   node.parts = {
     did: make("span", "did"), peer: make("span", "peer"), badges: make("span", "badges"), counts: make("span", "counts"),
-    arrived: make("span", "arrived"), queue: makePipe("queue", "your queue"), kernel: makePipe("kernel", "your kernel"),
+    queue: makePipe("queue", "your queue"), kernel: makePipe("kernel", "your kernel"),
     theirs: makePipe("theirs", "peer’s kernel")};
-  const {did, peer, badges, counts, arrived, queue, kernel, theirs} = node.parts;
+  const {did, peer, badges, counts, queue, kernel, theirs} = node.parts;
   who.append(make("span", "name", row.name), did, peer, badges);
   flow.append(queue, kernel, theirs);
-  foot.append(counts, arrived, makeActs(node, row));
+  foot.append(counts, makeActs(node, row));
   node.append(who, flow, foot);
   return node;
 }
@@ -368,7 +414,7 @@ function makeActs(node, row) {
   }
   rate.setAttribute("aria-label", `how fast ${row.name} is read`);
   rate.title = "How fast this program reads it";
-  rate.append(new Option("read freely", ""), ...RATES.map(([number, words]) => new Option(words, number)));
+  rate.append(new Option("read freely", ""), ...RATES.map(([number, words]) => new Option(`read ${words}`, number)));
   rate.onchange = () => control({do: "throttle", who: row.name, rate: rate.value ? Number(rate.value) : null});
   acts.append(rate);
   node.parts.rate = rate;
@@ -380,6 +426,7 @@ function paintRow(node, row, did, ports) {
   const {parts} = node, stream = row.sort === "connection";
   flag(node, "in-turn", did.has(row.name));
   flag(node, "idle", !row.depth && !row.kernel && !row.theirs);
+  flag(node, "single", !stream);
   keyed(parts.did, [...did.get(row.name) || ""], letter => letter, letter => makeLetter(letter), () => {});
   const via = ports.get(row.server);
   put(parts.peer, `${stream ? "" : row.sort + " "}${row.peer}${via ? ` at ${via.replace(/^.*:/, ":")}` : ""}`);
@@ -389,14 +436,16 @@ function paintRow(node, row, did, ports) {
   paintQueue(parts.queue, row);
   paintPipe(parts.kernel, row.kernel, page.largest);
   paintPipe(parts.theirs, row.theirs, page.largest);
-  put(parts.counts, `in ${known(row.received)} · out ${known(row.sent)}`);
-  put(parts.arrived, row.arrived ? `${bytes(row.arrived)} wait to be read` : "");
+  const waits = row.arrived ? `${bytes(row.arrived)} wait · ` : "";
+  put(parts.counts, `in ${orNone(row.received)} · ${waits}out ${orNone(row.sent)}`);
+  parts.counts.title = row.sent === null ? "Not known: turns have gone by that nobody saw." : "";
+  flag(parts.counts, "waits", row.arrived);
   parts.acts.hidden = !stream || replaying() || look.turn !== null;
   const rate = (live.state.throttled || {})[row.name];
   if (document.activeElement !== parts.rate) parts.rate.value = rate ? nearestRate(rate) : "";
 }
 
-const known = size => size === null ? "not known" : bytes(size);
+const orNone = size => size === null ? "–" : bytes(size);
 
 function nearestRate(rate) {
   return (RATES.find(([number]) => number <= rate) || RATES[RATES.length - 1])[0];
@@ -435,7 +484,7 @@ function paintWords(frame) {
   sentences($("sentences"), frame.words);
   $("more").hidden = !frame.more;
   put($("more"), `and ${many(frame.more, "sentence")} more`);
-  const hurry = look.turn === null && live.state.mode === "running" && (live.counters || {}).turns_per_second > READABLE;
+  const hurry = look.turn === null && isTooFast();
   $("hurry").hidden = !hurry;
   if (hurry) put($("hurry"), `${count(live.counters.turns_per_second)} turns a second: too fast to read. Space pauses, 7 is slow motion.`);
   const before = hurry || look.turn !== null ? [] : live.earlier.filter(one => one.turn < frame.turn);
@@ -459,7 +508,7 @@ function paintSentence(node, [who, what, kind]) {
   const className = letter ? `letter ${letter}` : STAGE_OF[kind] ? "letter s" : "letter none";
   if (mark.className !== className) mark.className = className;
   put(mark, letter || STAGE_OF[kind] || "·");
-  put(name, who);
+  put(name, STAGE_OF[kind] ? "" : who);
   const [, said, quoted] = /^(.*?)('.*'(?: \.\.\.)?)?$/s.exec(what);
   put(text.firstChild, said);
   put(text.lastChild, quoted || "");
@@ -477,7 +526,9 @@ function makeEarlier(frame) {
 function makeFinding(finding) {
   const node = make("li"), button = make("button", "", `${finding.malady}, turn ${count(finding.turn)}`);
   button.onclick = () => select(finding.turn);
-  node.append(button, make("span", "", finding.sentence));
+  const [sentence, ...stack] = finding.sentence.split("\n");
+  node.append(button, make("span", "", sentence));
+  if (stack.length) node.append(make("pre", "", stack.join("\n")));
   if (finding.missing) node.append(make("code", "", finding.missing));
   return node;
 }
@@ -503,14 +554,11 @@ function speakTurn(frame, atOnce) {
 class Track {
   constructor() {
     this.columns = [];
-    this.unseen = new WeakMap();    // before which columns turns are missing, and how many
   }
 
-  add(columns, unseen) {
+  add(columns) {
     const last = this.columns.length ? this.columns[this.columns.length - 1][0] : -1;
-    const fresh = columns.filter(([turn]) => turn > last);
-    if (unseen && fresh.length) this.unseen.set(fresh[0], unseen);
-    this.columns.push(...fresh);
+    this.columns.push(...columns.filter(([turn]) => turn > last));
     if (this.columns.length > MOST_COLUMNS) this.columns.splice(0, this.columns.length - MOST_COLUMNS);
   }
 
@@ -579,7 +627,7 @@ class Timeline {
   }
 
   drawColumns(pen, width, height) {
-    const {columns, unseen} = this.track;
+    const {columns} = this.track;
     this.hits = [];
     let x = width - 3, labelled = width - 20;
     for (let place = this.right === null ? columns.length - 1 : this.track.place(this.right); place >= 0 && x > LABELS; place--) {
@@ -595,7 +643,8 @@ class Timeline {
         pen.fillText(count(column[0]), x, height - AXIS / 2);
         labelled = x;
       }
-      if (unseen.has(column)) x = this.drawGap(pen, x, unseen.get(column), height);
+      const unseen = place && !replaying() ? column[0] - columns[place - 1][0] - 1 : 0;
+      if (unseen) x = this.drawGap(pen, x, unseen, height);
     }
   }
 
@@ -673,7 +722,7 @@ class Timeline {
     const column = columns[this.place(chosen.turn)];
     const words = `turn ${count(column[0])}: slept ${seconds(column[2])}, awake ${seconds(column[3])}` +
       `${column[4] ? ", " + lettersInWords(column[4]) : ""}${column[5] ? " · " + column[5] : ""}`;
-    put($("legend"), look.turn === null ? `One column is one turn. Drag, or use the arrow keys. Newest: ${words}` : words);
+    put($("legend"), look.turn === null ? "One column is one turn. Drag, or use the arrow keys." : words);
     const said = {"aria-valuemin": columns[0][0], "aria-valuemax": columns[columns.length - 1][0],
                   "aria-valuenow": column[0], "aria-valuetext": words};
     if (look.turn !== null || !track.hasAttribute("aria-valuetext")) {
@@ -787,19 +836,19 @@ function toEnd(newest) {
 
 // -- a recording in the place of the loop
 
-const CHUNK = 2000;
+const CHUNK = 400, MARGIN = 30;
 
 /* Have the columns around a turn of the recording. */
 async function cover(turn) {
   const {replay} = live.state, {columns} = timeline.replay;
   const near = columns.length && timeline.replay.place(turn);
-  const enough = columns.length && (columns[0][0] <= replay.first || near > 100 && columns[0][0] <= turn) &&
-    (columns[columns.length - 1][0] >= replay.last || near < columns.length - 100);
+  const enough = columns.length && (columns[0][0] <= replay.first || near > MARGIN && columns[0][0] <= turn) &&
+    (columns[columns.length - 1][0] >= replay.last || near < columns.length - MARGIN);
   if (enough) return;
   const from = Math.max(turn - CHUNK / 2, replay.first);
   const found = await ask(`replay/columns?from=${from}&count=${CHUNK}`);
   timeline.replay = new Track();
-  timeline.replay.add(found.columns, 0);
+  timeline.replay.add(found.columns);
 }
 
 function replayChanged(before, now) {
@@ -859,8 +908,11 @@ function tell(text) {
 
 function togglePause() {
   if (replaying()) return togglePlaying();
+  const {mode, speed} = live.state;
   page.stepped = null;
-  control({do: live.state.mode === "paused" ? "resume" : "pause"});
+  if (mode !== "paused") control({do: "pause"});
+  else if (speed < 1) setSpeed(1 / speed);
+  else control({do: "resume"});
 }
 
 async function step() {
@@ -876,8 +928,8 @@ async function step() {
   }, 400);
 }
 
-function setSpeed(factor) {
-  if (!replaying()) control({do: "speed", factor});
+function setSpeed(divisor) {
+  if (!replaying()) control({do: "speed", factor: 1 / divisor});
 }
 
 function toggleRecord() {
@@ -890,6 +942,7 @@ function toggleOwn() {
   put($("show"), on ? "Hide them" : "Show them");
   control({do: "show", on});
   change("controls");
+  if (on) requestAnimationFrame(() => $("own").scrollIntoView({block: "nearest"}));
 }
 
 function toggleTheme() {
@@ -929,16 +982,17 @@ function watch() {
   const silence = performance.now() - live.beat, alarm = $("alarm");
   if (live.gone || !live.beat) return;
   if (silence > SILENCE) {
+    if (!live.stuck) speak("The loop does not turn: something blocks it.", true);
     live.stuck = silence;
     alarm.hidden = false;
     flag(alarm, "over", false);
     put(alarm, `The loop has not turned for ${(silence / 1000).toFixed(1)} s. ` +
       "This page is served by that loop: that is what blocking means.");
-  } else if (live.stuck && !alarm.classList.contains("over")) {
+  } else if (isStuck()) {
     flag(alarm, "over", true);
     alarmEnds();
   }
-  change("now");
+  change("now", "controls");
 }
 
 function alarmEnds() {
@@ -978,25 +1032,30 @@ const HEAR = {
   },
 
   frame(frame) {
-    if (live.frame && live.frame.words.some(([, , kind]) => LETTER_OF[kind])) {
-      live.earlier = [live.frame, ...live.earlier].slice(0, MOST_EARLIER);
-    }
-    Object.assign(live, {frame, arrived: performance.now()});
-    page.stepped = null;
-    if (look.turn === null && !replaying()) {
-      speakTurn(frame, live.state.mode === "paused");
-      play();
-      change("turn");
+    const before = live.frame, isNew = !before || before.turn !== frame.turn;
+    live.frame = frame;
+    if (isNew) {
+      if (before && before.words.some(([, , kind]) => LETTER_OF[kind])) {
+        live.earlier = [before, ...live.earlier].slice(0, MOST_EARLIER);
+      }
+      live.arrived = performance.now();
+      page.stepped = null;
     }
     change("figures");
+    if (look.turn !== null || replaying()) return;
+    if (isNew) {
+      speakTurn(frame, live.state.mode === "paused");
+      play();
+    }
+    calmly("turn", isTooFast() ? 250 : 0);
   },
 
   columns(told) {
-    timeline.live.add(told.columns, told.unseen);
+    timeline.live.add(told.columns);
     live.unseen += told.unseen;
     const slow = told.columns.filter(column => column[4].includes("S")).pop();
     live.culprit = slow ? slow[5] : live.culprit;
-    if (!replaying()) change("track");
+    if (!replaying()) calmly("track", still.matches ? 500 : 0);
   },
 
   state(state) {
@@ -1116,8 +1175,8 @@ function wire() {
     "experiment-end": KEYS.E, "replay-play": togglePlaying, "replay-close": () => control({do: "close replay"})};
   for (const id in clicks) $(id).onclick = () => clicks[id]();
   for (const speed of SPEEDS) {
-    const words = speed === 1 ? "full speed" : `1/${count(speed)}`;
-    $("speed").append(new Option(speed < 100 ? words : `${words}: ${Math.round(1000 / speed)} a second`, speed));
+    const words = speed === 1 ? "full speed" : `1/${speed}`;
+    $("speed").append(new Option(words, speed));
   }
   $("speed").onchange = () => setSpeed(Number($("speed").value));
   $("replay-turn").oninput = () => select(Number($("replay-turn").value));
