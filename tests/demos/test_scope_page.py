@@ -50,8 +50,8 @@ class TestContract(EchoCase):
         self.assertEqual({"program", "address", "pid", "marks", "experiments"}, set(hello))
         self.assertEqual(("test", self.host), (hello["program"], hello["address"]))
         self.assertEqual({"mode": "running", "speed": 1, "recording": False, "recorded": 0, "replay": None,
-                          "browsers": 1, "page": {"sockets": 3, "lines": []}, "dropped": 0, "throttled": {}, "experiment": None},
-                         browser.wait("state"))
+                          "browsers": 1, "page": {"sockets": 3, "lines": []}, "dropped": 0, "throttled": {},
+                          "experiment": None}, browser.wait("state"))
         self.assertEqual({"turns", "events", "received", "sent", "asleep", "awake", "endpoints", "most", "largest",
                           "turns_per_second", "asleep_share"}, set(browser.wait("counters")))
 
