@@ -22,6 +22,7 @@ _SENTENCES.update({
     "turn": "select waits for {reading}{writing}; {patience}",
     "ready": "select answered after {slept:.3f} s: {answer}",
     "quick look": "only the {busy} that were busy lately were looked at, of {all}",
+    "found": "was there before, and is {standing}",
     "end": "the recording ends here: {why}",
 })
 
@@ -116,6 +117,14 @@ def _ready(event: Event) -> Dict[str, Any]:
     return {"slept": facts["slept"], "answer": answer or "nobody is ready"}
 
 
+# -- what a recording says for itself
+
+def _found(event: Event) -> Dict[str, str]:
+    facts = event.facts
+    queued = f", {facts['depth']:,} bytes queued" if facts["depth"] else ""
+    return {"standing": f"a {facts['sort']}, {', '.join(facts['states'])}{queued}"}
+
+
 # -- callbacks, bytes and addresses, in words
 
 def _callback(event: Event) -> Dict[str, Any]:
@@ -143,7 +152,7 @@ def _head(event: Event, size: int) -> str:
 
 
 _MORE: Dict[str, Callable[[Event], Dict[str, Any]]] = {
-    "turn": _turn, "ready": _ready, "received": _received, "sent": _sent,
+    "turn": _turn, "ready": _ready, "found": _found, "received": _received, "sent": _sent,
     "datagram received": _datagram, "datagram sent": _datagram,
     "ran": _callback, "raised": _callback,
     "timer set": _callback, "timer fired": _callback, "timer cancelled": _callback}

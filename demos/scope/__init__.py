@@ -13,7 +13,7 @@ from reactor.listener import Listener, bind
 from .controls import Controls
 from .gate import Gate
 from .hub import Hub
-from .page import MOST_BODY, Application
+from .page import Application
 
 try:
     from .experiments import EXPERIMENTS
@@ -45,7 +45,7 @@ class Scope:
         self._socket = sockets[0]
         port = self._socket.getsockname()[1]
         application = Application(token, port, program, self._hub, self._controls, page.call_later, self._left)
-        limits = Limits(body=MOST_BODY)
+        limits = Limits(body=application.most_body)
         self._listener = Listener(page, sockets, lambda: HttpServer(application, call_later=page.call_later,
                                                                     time=page.time, limits=limits), MOST_CONNECTIONS)
         self.address = f"127.0.0.1:{port}"
@@ -62,7 +62,7 @@ class Scope:
         self._controls.end()
         self._controls.tape.close()
         self._controls.close_replay()
-        self._hub.end()
+        self._hub.close()
         self._gate.close()
         if self._watcher is not None:
             self._watcher.cancel()

@@ -14,6 +14,7 @@ from protocols.http.message import Stream
 from reactor import Reactor
 from reactor.endpoint import Endpoint
 from reactor.loop import WINDOWS
+from reactor.trace import Event
 
 from ..glassbox.doctor import Finding
 from ..glassbox.observe import Observer, together
@@ -22,10 +23,11 @@ from .frames import Figures, frame, rows_of
 from .gate import Gate
 from .kernel import Peers, arrived, unacknowledged
 from .snapshot import marks
-from .watch import Ring, Watch
+from .watch import PERIOD, Ring, Watch
 
 BEAT = 0.05  # seconds from one frame to the next, at least
-HEARTBEAT, COUNTERS, STATE = 5, 10, 20  # beats from one such message to the next
+COST = 20  # beats take at most one of so many parts of the time
+HEARTBEAT, COUNTERS, STATE = 0.25, 0.5, 1.0  # seconds from one such message to the next
 MOST_COLUMNS = 400  # in one message
 MOST_FINDINGS = 200
 encode = json.JSONEncoder(separators=(",", ":")).encode
@@ -57,6 +59,21 @@ class Observers:
         self._reactor.observer = self._installed
 
 
+class Every:
+    """Something to be done every so many seconds, where one looks more often than that."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds - BEAT / 2  # the beat that is nearest
+        self._last = -seconds
+
+    def is_due(self, now: float) -> bool:
+        """True where it is to be done now; the next time begins with that."""
+        if now - self._last < self._seconds:
+            return False
+        self._last = now
+        return True
+
+
 class Sample(NamedTuple):
     """The counters at a moment."""
 
@@ -83,8 +100,8 @@ class Hub:
         self._watch = Watch(reactor, self.ring, self._found, self.wire, idle)
         self._watchdog: Optional[Watchdog] = None
         self._stuck: Deque[str] = deque()  # what the watchdog said, from its thread
-        self._peers = Peers()
-        self._beats = 0
+        self._peers = Peers()  # a socket of its own, from the beginning: there may be no room for one later
+        self._period, self._counting, self._measuring = Every(PERIOD), Every(COUNTERS), Every(HEARTBEAT)
         self._timer: Any = None
         self._drawn: Tuple[Any, Dict[str, Figures]] = None, {}  # of what the newest frame was made
         self._text = ""
@@ -110,6 +127,11 @@ class Hub:
             self._watch.stop()
             self.wire()
 
+    def close(self) -> None:
+        """Observe no more, ever.  Twice is once."""
+        self.end()
+        self._peers.close()
+
     def wire(self) -> None:
         """Let exactly those observe who have something to hear."""
         ours: List[Observer] = [] if self.recorder is None else [self.recorder]
@@ -120,14 +142,13 @@ class Hub:
     # -- the beat
 
     def _beat(self) -> None:
-        self._timer = self._page.call_later(BEAT, self._beat)
-        self._beats += 1
-        if self._beats % 2 == 0:
+        began = self._page.time()
+        if self._period.is_due(began):
             was_resting = self._watch.resting
             self._watch.allow()
             if was_resting:
                 self.wire()
-        if self._beats % COUNTERS == 1:
+        if self._counting.is_due(began):
             self._count()
             self._watch.look()
         while self._stuck:
@@ -135,6 +156,8 @@ class Hub:
         self.draw()
         for browser in list(self.browsers):
             browser.stream.wake()
+        # With a thousand connections a frame takes its time, and the observed loop waits for it.
+        self._timer = self._page.call_later(max(BEAT, COST * (self._page.time() - began)), self._beat)
 
     def draw(self) -> None:
         """Make a new frame where there is something new to see, and somebody to see it."""
@@ -144,7 +167,7 @@ class Hub:
             return
         seen, connections = current
         is_new = seen_before is None or (seen.number, len(seen.events)) != seen_before
-        if not is_new and self._beats % HEARTBEAT:
+        if not is_new and not self._measuring.is_due(self._page.time()):
             return
         rows = rows_of(seen, connections)
         seen.figures = self._measure([row.name for row in rows])
@@ -199,6 +222,10 @@ class Hub:
         """Seconds since the page began, on the real clock."""
         return self._page.time() - self.began
 
+    def begun(self) -> Optional[Event]:
+        """The event that began the present turn, where it was heard and nothing has happened since."""
+        return self._watch.begun()
+
     def old_frame(self, number: int) -> Optional[Dict[str, Any]]:
         """The frame of a turn in the ring; None where it is not there (any more)."""
         found = self.ring.find(number)
@@ -224,7 +251,8 @@ class Browser:
         self._frames = hub.frames
         self._columns, self._turns = hub.ring.count, hub.turns()
         self._findings = 0
-        self._last: Dict[str, Any] = {}  # of each kind of message that is repeated: when, and what
+        self._heartbeat, self._repeats = Every(HEARTBEAT), Every(STATE)
+        self._told: Dict[str, str] = {}  # of each kind of message that is told when it changes
         hub.browsers.add(self)
 
     def __iter__(self) -> Browser:
@@ -250,11 +278,12 @@ class Browser:
         due += self._new_columns()
         due += [message("finding", finding) for finding in hub.findings[self._findings:]]
         self._findings = len(hub.findings)
-        due += self._again("state", STATE, message("state", self._state(self)))
-        due += self._again("counters", STATE, hub.counters)
         now = hub.time()
-        if now - self._last.get("heartbeat", (-1.0,))[0] >= HEARTBEAT * BEAT - BEAT / 2:
-            self._last["heartbeat"] = now, ""
+        if self._repeats.is_due(now):
+            self._told.clear()
+        due += self._changed("state", message("state", self._state(self)))
+        due += self._changed("counters", hub.counters)
+        if self._heartbeat.is_due(now):
             due.append(message("heartbeat", {"t": round(now, 3)}))
         return due
 
@@ -276,11 +305,8 @@ class Browser:
         columns = [seen.column(hub.began) for seen in hub.ring.newest(min(count, MOST_COLUMNS))]
         return [message("columns", {"columns": columns, "unseen": max(turns - len(columns), 0)})]
 
-    def _again(self, name: str, beats: int, text: str) -> List[str]:
-        """What is told when it changes, and else now and then."""
-        when, before = self._last.get(name, (0.0, ""))
-        now = self._hub.time()
-        if text == before and now - when < beats * BEAT:
+    def _changed(self, name: str, text: str) -> List[str]:
+        if text == self._told.get(name):
             return []
-        self._last[name] = now, text
+        self._told[name] = text
         return [text]

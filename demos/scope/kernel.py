@@ -7,8 +7,7 @@ from __future__ import annotations
 import array
 import socket
 import struct
-import time
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Optional, Tuple
 
 try:
     from fcntl import ioctl
@@ -16,10 +15,13 @@ try:
 except ImportError:
     ioctl = None  # type: ignore[assignment]  # Windows
 
-TABLES = ("/proc/net/tcp", "/proc/net/tcp6")
-LOOKS = 0.25  # seconds from one look into these tables to the next, at least
-
-Ends = Tuple[str, str]
+# From <linux/netlink.h>, <linux/sock_diag.h> and <linux/inet_diag.h>.
+NETLINK_SOCK_DIAG, SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST = 4, 20, 1
+ANYTHING = 0xffffffff  # any state of a connection, any cookie
+HEADER = struct.Struct("=IHHII")  # length, kind, flags, number, process
+QUESTION = struct.Struct("=BBBBI")  # family, protocol, extensions, padding, states
+REST = struct.Struct("=III")  # behind the addresses: interface, cookie
+RQUEUE = HEADER.size + 56  # where the answer has the bytes that nobody has read
 
 
 def unacknowledged(sock: socket.socket) -> Optional[int]:
@@ -44,44 +46,46 @@ def _asked(sock: socket.socket, what: int) -> Optional[int]:
 class Peers:
     """What has arrived at the other end of our connections and was not read there, where that end is on this machine.
 
-    Linux tells it in /proc/net/tcp, a line for each socket.
+    Linux tells it about any connection here to whoever asks by its two addresses.  (/proc/net/tcp tells it too, but
+    has a line for every socket of the machine, and a busy one has many thousands.)
     """
 
     def __init__(self) -> None:
-        self._unread: Dict[Ends, int] = {}
-        self._read = -LOOKS
+        self._sock: Optional[socket.socket] = None
+        try:
+            self._sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_SOCK_DIAG)
+            self._sock.setblocking(False)
+        except (AttributeError, OSError):
+            pass  # not Linux, or one that does not tell
 
     def unread(self, sock: socket.socket) -> Optional[int]:
         """Bytes; None where nobody knows."""
-        if sock.family not in (socket.AF_INET, socket.AF_INET6):
+        if self._sock is None or sock.family not in (socket.AF_INET, socket.AF_INET6):
             return None
-        now = time.monotonic()
-        if now - self._read >= LOOKS:
-            self._read = now
-            self._unread = _tables()
         try:
-            return self._unread.get((_as_linux_writes(sock.getpeername()), _as_linux_writes(sock.getsockname())))
+            theirs, ours = sock.getpeername(), sock.getsockname()
+            self._sock.send(_question(sock.family, theirs, ours))
+            answer = self._sock.recv(4096)
         except OSError:
             return None  # it is not connected any more
+        if HEADER.unpack_from(answer)[1] != SOCK_DIAG_BY_FAMILY:
+            return None  # the other end is elsewhere
+        unread: int = struct.unpack_from("=I", answer, RQUEUE)[0]
+        return unread
+
+    def close(self) -> None:
+        """Ask no more.  Twice is once."""
+        if self._sock is not None:
+            self._sock.close()
+            self._sock = None
 
 
-def _tables() -> Dict[Ends, int]:
-    found: Dict[Ends, int] = {}
-    for path in TABLES:
-        try:
-            with open(path, encoding="ascii") as lines:
-                next(lines)
-                for line in lines:
-                    _, local, remote, _, queues, *_ = line.split(None, 5)
-                    found[local, remote] = int(queues.partition(":")[2], 16)
-        except (OSError, ValueError, StopIteration):
-            pass  # not Linux, or one without IPv6
-    return found
+def _question(family: int, source: Any, destination: Any) -> bytes:
+    (port, host), (other_port, other_host) = _packed(family, source), _packed(family, destination)
+    body = (QUESTION.pack(family, socket.IPPROTO_TCP, 0, 0, ANYTHING) + port + other_port + host + other_host
+            + REST.pack(0, ANYTHING, ANYTHING))
+    return HEADER.pack(HEADER.size + len(body), SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST, 0, 0) + body
 
 
-def _as_linux_writes(address: Tuple[Any, ...]) -> str:
-    """127.0.0.1:80 is 0100007F:0050 on this kind of machine."""
-    host, port = address[:2]
-    packed = socket.inet_pton(socket.AF_INET6 if ":" in host else socket.AF_INET, host)
-    words = struct.unpack(f"={len(packed) // 4}I", packed)
-    return "".join(f"{word:08X}" for word in words) + f":{port:04X}"
+def _packed(family: int, address: Any) -> Tuple[bytes, bytes]:
+    return struct.pack("!H", address[1]), socket.inet_pton(family, address[0].partition("%")[0]).ljust(16, b"\0")

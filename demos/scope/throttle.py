@@ -45,6 +45,11 @@ class Throttle:
         """True while the protocol wants to read."""
         return self._wanted
 
+    @property
+    def is_over(self) -> bool:
+        """True once the connection is closed, or nearly."""
+        return self._transport.is_closing()
+
     def end(self) -> None:
         """Read as fast as the protocol likes.  Twice is once."""
         if type(self._transport) is not StreamTransport:
