@@ -997,8 +997,7 @@ function watch() {
 
 function alarmEnds() {
   const long = (live.stuck / 1000).toFixed(1);
-  put($("alarm"), `The loop turns again, after ${long} s. ` +
-    `${live.culprit ? `It was in ${live.culprit}: ` : ""}look for the wide turn in the timeline.`);
+  put($("alarm"), `It turns again, after ${long} s. In the wide turn below: ${live.culprit || "it was stuck"}`);
   speak($("alarm").textContent, true);
   clearTimeout(page.alarm);
   page.alarm = setTimeout(() => {
