@@ -38,7 +38,7 @@ const still = matchMedia("(prefers-reduced-motion: reduce)");
 const live = {hello: {}, state: {mode: "gone"}, counters: null, frame: null, arrived: 0, beat: 0, unseen: 0,
               findings: [], earlier: [], gone: false, stuck: 0, culprit: ""};
 const look = {turn: null, frame: null};    // a turn that is not the newest; null: now
-const page = {stepped: null, largest: 65536, spoken: "", spokenAt: 0, playing: 0};
+const page = {stepped: null, largest: 65536, part: "look", spokenAt: 0, playing: 0};
 
 const replaying = () => Boolean(live.state.replay);
 const isStuck = () => live.stuck > 0 && !$("alarm").classList.contains("over");
@@ -93,7 +93,6 @@ function bytes(size) {
 }
 
 function seconds(time) {
-  if (time === null) return "as long as it takes";
   if (time < 0.001) return `${Math.round(time * 1e6)} µs`;
   if (time < 1) return `${(time * 1000).toFixed(time < 0.1 ? 1 : 0)} ms`;
   return `${time.toFixed(time < 10 ? 2 : 1)} s`;
@@ -159,9 +158,10 @@ const PAINT = {
 
   controls() {
     const {speed, recording, recorded, page: own, browsers} = live.state;
-    const mode = live.gone ? "gone" : isStuck() ? "stuck" : live.state.mode;
+    const mode = live.gone ? "gone" : isStuck() ? "stuck" : replaying() ? "replay" : live.state.mode;
     document.body.dataset.mode = mode;
-    const words = {running: "Running", paused: "Paused", slow: `Slow ${slowness(speed)}`, gone: "Not there", stuck: "Stuck"};
+    const words = {running: "Running", paused: "Paused", slow: `Slow ${slowness(speed)}`, gone: "Not there", stuck: "Stuck",
+                   replay: "Replay"};
     put($("mode"), words[mode]);
     put($("pause"), live.state.mode === "paused" ? "Go on" : "Pause");
     $("speed").value = nearest(1 / (speed || 1));
@@ -182,7 +182,8 @@ const PAINT = {
     $("experiment").hidden = !told;
     if (!told) return;
     put($("experiment-title"), `${told.id}. ${told.title}`);
-    for (const part of ["do", "look", "shows"]) put($(`experiment-${part}`), told[part]);
+    for (const tab of $("experiment-tabs").children) tab.setAttribute("aria-pressed", String(tab.dataset.part === page.part));
+    put($("experiment-told"), told[page.part]);
     put($("experiment-note"), running.note || "");
   },
 
@@ -192,7 +193,7 @@ const PAINT = {
   flag($("stages"), "asleep", frame && isAsleep(frame));
     flag(document.body, "looking", look.turn !== null && !replaying());
     put($("which"), frame ? `Turn ${count(frame.turn)}` : "No turn yet");
-    put($("moment"), frame ? `at ${frame.t.toFixed(3)} s${look.turn === null ? "" : ", as it was then"}` : "");
+    put($("moment"), frame ? `at ${frame.t.toFixed(3)} s${look.turn === null || replaying() ? "" : ", as it was then"}` : "");
     if (!frame) return paintWords({words: [], more: 0});
     paintStages(frame);
     paintLists(frame);
@@ -258,7 +259,7 @@ function paintAsked(frame) {
   const asked = new Set([...frame.reading, ...frame.writing, ...frame.third].map(([who]) => who)).size;
   put($("asked"), many(asked, "socket"));
   const quick = frame.quick ? `, a quick look at ${frame.quick[0]} of ${frame.quick[1]}` : "";
-  put($("patience"), `${frame.reading.length} to read, ${frame.writing.length} to write${quick}; ${patience(frame)}`);
+  put($("patience"), `${frame.reading.length} to read, ${frame.writing.length} to write${quick}, ${patience(frame)}`);
   $("patience").title = $("patience").textContent;
 }
 
@@ -271,9 +272,10 @@ function paintAsleep() {
   keyed($("ready"), [], () => "", () => null, () => {});
 }
 
+/* For how long select may sleep, as the sentence about it says at its end. */
 function patience(frame) {
-  if (frame.timeout === null) return "for as long as it takes";
-  return frame.timeout ? `at most ${seconds(frame.timeout)} (${frame.why})` : `no sleep (${frame.why})`;
+  const asked = frame.words.find(([, , kind]) => kind === "turn");
+  return asked ? asked[1].split("; ").pop() : "";
 }
 
 function chips(ready) {
@@ -514,6 +516,7 @@ function paintSentence(node, [who, what, kind]) {
   put(text.lastChild, quoted || "");
   text.lastChild.hidden = !quoted;
   flag(node, "quiet", !letter);
+  flag(node, "long", kind === "turn");
 }
 
 function makeEarlier(frame) {
@@ -741,14 +744,14 @@ class Timeline {
     return this.track.columns[hit[2]][0];
   }
 
-  /* Move the window so that the turn is in it. */
+  /* Move the window so that the turn is in it, and no room is left where there are more turns. */
   reveal(turn) {
-    const {columns} = this.track, place = this.place(turn);
-    const places = this.hits.map(hit => hit[2]), oldest = Math.min(...places), newest = Math.max(...places);
-    const room = Math.max(newest - oldest, 10);
-    if (place < oldest + 2 || place > newest - 2) {
-      const right = columns[Math.min(place + (room >> 1), columns.length - 1)];
-      this.right = right === columns[columns.length - 1] && !replaying() ? null : right[0];
+    const {columns} = this.track, last = columns.length - 1, place = this.place(turn);
+    const room = Math.max(Math.floor(($("canvas").clientWidth - LABELS) / this.each) - 1, 1);
+    const right = this.right === null ? last : this.place(this.right);
+    if (place < right - room + 3 || place > right) {
+      const wanted = Math.min(Math.max(place + (room >> 1), room), last);
+      this.right = wanted === last && !replaying() ? null : columns[wanted][0];
     }
   }
 
@@ -804,7 +807,7 @@ async function fetchTurn(turn) {
   if (replaying()) await cover(turn);
   const frame = await ask(`${replaying() ? "replay/" : ""}turn/${turn}`);
   Object.assign(look, {turn: frame.turn, frame});
-  timeline.reveal(frame.turn);
+  if (timeline.track.columns.length) timeline.reveal(frame.turn);
   speakTurn(frame, true);
   play();
   change("turn", "track", "replay");
@@ -1093,6 +1096,7 @@ function makeExperiment(experiment) {
   button.append(make("span", "number", String(experiment.id)), make("b", "", experiment.title), make("span", "text", experiment.do));
   button.onclick = () => {
     $("experiments-dialog").close();
+    page.part = "look";
     control({do: "experiment", id: experiment.id});
   };
   node.append(button);
@@ -1177,6 +1181,7 @@ function wire() {
     const words = speed === 1 ? "full speed" : `1/${speed}`;
     $("speed").append(new Option(words, speed));
   }
+  for (const tab of $("experiment-tabs").children) tab.onclick = () => { page.part = tab.dataset.part; change("experiment"); };
   $("speed").onchange = () => setSpeed(Number($("speed").value));
   $("replay-turn").oninput = () => select(Number($("replay-turn").value));
   for (const letter in LETTERS) {
