@@ -281,8 +281,9 @@ class TestExperiments(Case):
         self.controls.pause()
         self.controls.end()
         state = self.state()
-        self.assertEqual(("running", False, {}, None, []), (state["mode"], state["recording"], state["throttled"],
-                                                           state["experiment"], state["page"]["lines"]))
+        self.assertEqual(["running", False, {}, None], [state[name] for name in
+                                                        ("mode", "recording", "throttled", "experiment")])
+        self.assertEqual([], state["page"]["lines"])
         self.controls.tape.close()
 
 
