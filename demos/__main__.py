@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
+from contextlib import closing
 from typing import List
 
 from protocols.http.index import IndexApplication, Row
@@ -76,7 +77,7 @@ def main() -> None:
     unleash(given.hostile)
     reactor = Reactor()
     scope = page.scope(reactor, "demos", given, parser, say)
-    with stderr_waits_for_nobody(), scope as seen, observed(reactor, given, parser), reactor:
+    with stderr_waits_for_nobody(), closing(reactor), scope as seen, observed(reactor, given, parser), reactor:
         prepare(reactor, "demos")
         for server, purpose, arguments in [*servers, (index(rows), "This page.", "")]:
             options = server.options([*arguments.split(), "--host", given.host])

@@ -95,7 +95,8 @@ class Server:
         is_parent = options.workers and not options.worker  # which has no connections to tell of
         watched = contextlib.nullcontext() if is_parent else glassbox.observed(reactor, options, parser)
         scope = page.scope(reactor, self.name, options, parser, say)
-        with stderr_waits_for_nobody(), scope as seen, watched, reactor:
+        # The reactor ends first, since that is still watched; and also where nothing of it ever began.
+        with stderr_waits_for_nobody(), contextlib.closing(reactor), scope as seen, watched, reactor:
             if options.workers:
                 self._work(reactor, parser, options)
                 sys.exit(0)

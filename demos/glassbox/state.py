@@ -10,6 +10,10 @@ from typing import Any, Callable, Deque, Dict, List, Optional
 
 from reactor.trace import Event
 
+# The flags of a connection, in words.
+FLAGS = (("lost", "lost"), ("reading_paused", "reading paused"), ("writing_paused", "writing paused"),
+         ("peer_ended", "peer ended"), ("half_closing", "half-closing"), ("half_closed", "half-closed"),
+         ("closing", "closing"))
 KEPT = 100  # endpoints that have ended, for whoever wants to show them
 
 
@@ -46,10 +50,7 @@ class Connection:
             return ["closed"]
         if self.lost:
             return ["lost"]
-        flags = ((self.reading_paused, "reading paused"), (self.writing_paused, "writing paused"),
-                 (self.peer_ended, "peer ended"), (self.half_closing, "half-closing"),
-                 (self.half_closed, "half-closed"), (self.closing, "closing"))
-        return [word for flag, word in flags if flag] or ["open"]
+        return [word for flag, word in FLAGS[1:] if getattr(self, flag)] or ["open"]
 
     def copy(self) -> Connection:
         """Another one, as this stands now."""
@@ -77,6 +78,8 @@ class Connections:
         begin = _BEGINNINGS.get(event.kind)
         if begin is not None:
             return self._begin(begin, event)
+        if event.kind == "found":
+            return self._found(event)
         who = facts.get("who")
         if who is None:
             return None
@@ -109,6 +112,16 @@ class Connections:
             made.server = facts["who"]
             return made
         return self.open.get(facts["who"]) or self._new(facts["who"], sort, event.turn, facts.get("address", ""))
+
+    def _found(self, event: Event) -> Connection:
+        facts = event.facts
+        connection = self._new(facts["who"], facts["sort"], event.turn, facts["peer"])
+        connection.server = facts["server"]
+        connection.depth = connection.highest = facts["depth"]
+        connection.begun = facts["sort"] == "listener"  # which receives and sends nothing
+        for flag, word in FLAGS:
+            setattr(connection, flag, word in facts["states"])
+        return connection
 
     def _new(self, name: str, sort: str, turn: int, peer: str = "") -> Connection:
         self.open[name] = made = Connection(name, sort, turn, peer)

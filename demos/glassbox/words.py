@@ -114,6 +114,14 @@ def _ready(event: Event) -> str:
     return f"select answered after {facts['slept']:.3f} s: {answer or 'nobody is ready'}"
 
 
+# -- what a recording says for itself
+
+def _found(event: Event) -> str:
+    facts = event.facts
+    queued = f", {facts['depth']:,} bytes queued" if facts["depth"] else ""
+    return f"was there before, and is a {facts['sort']}, {', '.join(facts['states'])}{queued}"
+
+
 # -- callbacks, bytes and addresses, in words.  Those of which there are several a turn are written out: to fill in
 # the sentence of the core, which is the same, takes twice as long.
 
@@ -148,6 +156,6 @@ def _head(event: Event, size: int) -> str:
 
 
 _SAID: Dict[str, Callable[[Event], str]] = {
-    "turn": _turn, "ready": _ready, "ran": _ran, "received": _received, "sent": _sent,
+    "turn": _turn, "ready": _ready, "found": _found, "ran": _ran, "received": _received, "sent": _sent,
     "datagram received": _datagram, "datagram sent": _datagram,
     **dict.fromkeys(("raised", "timer set", "timer fired", "timer cancelled"), _callback)}

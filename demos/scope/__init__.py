@@ -13,7 +13,7 @@ from reactor.listener import Listener, bind
 from .controls import Controls
 from .gate import Gate
 from .hub import Hub
-from .page import MOST_BODY, Application
+from .page import Application
 
 try:
     from .experiments import EXPERIMENTS
@@ -45,7 +45,7 @@ class Scope:
         self._socket = sockets[0]
         port = self._socket.getsockname()[1]
         application = Application(token, port, program, self._hub, self._controls, page.call_later, self._left)
-        limits = Limits(body=MOST_BODY)
+        limits = Limits(body=application.most_body)
         self._listener = Listener(page, sockets, lambda: HttpServer(application, call_later=page.call_later,
                                                                     time=page.time, limits=limits), MOST_CONNECTIONS)
         self.address = f"127.0.0.1:{port}"

@@ -19,6 +19,7 @@ from .stage import Stage
 from .tape import Tape
 from .throttle import Throttle
 
+FASTEST = 1e9  # bytes a second that a throttle may let through
 SLOWEST = 1000  # milliseconds from one turn to the next
 AT_ONCE = struct.pack("hh" if WINDOWS else "ii", 1, 0)  # SO_LINGER: close() resets
 
@@ -31,7 +32,7 @@ class Controls:
     """Everything that can be done to the observed loop from the page.  All of it raises Refused where it cannot be."""
 
     def __init__(self, reactor: Reactor, gate: Gate, hub: Hub, experiments: List[Any]) -> None:
-        self.tape = Tape(reactor.time)
+        self.tape = Tape(reactor)
         self.replay: Optional[Replay] = None
         self.experiments = experiments
         self._reactor = reactor
@@ -87,7 +88,7 @@ class Controls:
         """Record every event from the next turn on; or no more."""
         if on and not self.tape.is_on:
             try:
-                self.tape.begin()
+                self.tape.begin(self._hub.begun())
             except OSError as exc:
                 raise Refused(f"there is no room for a recording: {exc.strerror}") from None
         elif not on:
@@ -114,8 +115,8 @@ class Controls:
     def throttle(self, who: str, rate: Optional[float]) -> None:
         """Read at most so many bytes a second from it; None: as fast as they come."""
         transport = self._stream(who)
-        if rate is not None and not 1 <= rate < float("inf"):
-            raise Refused(f"a rate is at least 1 byte a second, not {rate!r}")
+        if rate is not None and not 1 <= rate <= FASTEST:
+            raise Refused(f"a rate is from 1 to {FASTEST:,.0f} bytes a second, not {rate!r}")
         before = self._throttles.pop(who, None)
         if before is not None:
             before.end()

@@ -14,6 +14,7 @@ from protocols.http.message import Stream
 from reactor import Reactor
 from reactor.endpoint import Endpoint
 from reactor.loop import WINDOWS
+from reactor.trace import Event
 
 from ..glassbox.doctor import Finding
 from ..glassbox.observe import Observer, together
@@ -220,6 +221,10 @@ class Hub:
     def time(self) -> float:
         """Seconds since the page began, on the real clock."""
         return self._page.time() - self.began
+
+    def begun(self) -> Optional[Event]:
+        """The event that began the present turn, where it was heard and nothing has happened since."""
+        return self._watch.begun()
 
     def old_frame(self, number: int) -> Optional[Dict[str, Any]]:
         """The frame of a turn in the ring; None where it is not there (any more)."""

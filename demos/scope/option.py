@@ -42,6 +42,6 @@ def _made(reactor: Reactor, program: str, options: argparse.Namespace, parser: a
         return Scope(reactor, program, port, idle)
     except OSError as exc:
         if options.scope != DEFAULT:
-            parser.error(f"there can be no page at 127.0.0.1:{port} ({exc.strerror}): try --scope 0")
+            parser.error(f"there can be no page, {exc.strerror}: try --scope 0")
     say(f"{program}: port {port} is taken, the page has a free one instead")
     return Scope(reactor, program, 0, idle)

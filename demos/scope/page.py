@@ -13,7 +13,7 @@ import tempfile
 from typing import Any, Callable, Dict, Tuple
 from urllib.parse import parse_qs
 
-from protocols.http.message import Answer, FileSlice, Later, Request, Response, text_response
+from protocols.http.message import Answer, FileSlice, Later, Request, RequestHead, Response, text_response
 from protocols.http.representation import error_response
 
 from .controls import Controls, Refused
@@ -49,20 +49,24 @@ class Application:
 
     def __call__(self, request: Request) -> Answer:
         """The answer to one request."""
-        _, token, *rest = [*request.path.split("/", 2), ""][:3]
-        if not self._is_welcome(request, token):
+        if not self._is_welcome(request.head):
             return text_response("this is not for you: open the address that the program printed\n", 403, HEADERS)
-        first, _, more = rest[0].partition("/")
+        first, _, more = "".join(request.path.split("/", 2)[2:]).partition("/")
         route = self._routes.get((request.method, first))
         if route is not None:
             return route(request, more)
         other = next((method for method, name in self._routes if name == first), None)
         return error_response(404 if other is None else 405, HEADERS + ((("Allow", other),) if other else ()))
 
-    def _is_welcome(self, request: Request, token: str) -> bool:
-        origin = request.headers.get("origin")
-        return (hmac.compare_digest(token.encode("latin-1"), self._token) and request.host in self._hosts
-                and request.headers.get("host") in self._hosts and (origin is None or origin in self._origins))
+    def most_body(self, head: RequestHead) -> int:
+        """How long the body of a request may be: only who is welcome may send a recording."""
+        is_recording = head.method == "POST" and head.path.endswith("/open") and self._is_welcome(head)
+        return MOST_BODY if is_recording else MOST_CONTROL
+
+    def _is_welcome(self, head: RequestHead) -> bool:
+        token, origin = head.path.split("/", 2)[1:2], head.headers.get("origin")
+        return (hmac.compare_digest("".join(token).encode("latin-1"), self._token) and head.host in self._hosts
+                and head.headers.get("host") in self._hosts and (origin is None or origin in self._origins))
 
     # -- what there is to get
 
@@ -96,7 +100,10 @@ class Application:
             return _json({"error": "no recording is open"}, 404)
         what, _, number = more.partition("/")
         if what == "turn" and _is_number(number):
-            found = replay.frame(int(number))
+            try:
+                found = replay.frame(int(number))
+            except ValueError as exc:
+                return _json({"error": str(exc)}, 400)
             return _json(found) if found else _json({"error": f"there is no turn {number} in it"}, 404)
         asked = {name: values[-1] for name, values in parse_qs(request.query).items()}
         first, count = asked.get("from", "0"), asked.get("count", "400")
@@ -110,8 +117,6 @@ class Application:
         kind = (request.headers.get("content-type") or "").partition(";")[0].strip().lower()
         if kind != "application/json":
             return _json({"error": "that is no application/json"}, 415)
-        if len(request.body) > MOST_CONTROL:
-            return _json({"error": "that is too long"}, 413)
         try:
             self._controls.do(json.loads(request.body))
         except (ValueError, RecursionError):

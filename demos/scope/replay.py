@@ -1,6 +1,7 @@
 """A recording that was opened on the page: its turns as the same frames and columns as those of the live loop."""
 from __future__ import annotations
 
+import contextlib
 import time
 from bisect import bisect_right
 from typing import Any, BinaryIO, Callable, Dict, Iterator, List, NamedTuple, Optional
@@ -40,14 +41,26 @@ class Replay:
         connections = Connections()
         until = time.monotonic() + SLICE
         for events in self._archive.turns():
-            self._count(events[0].turn, connections)
-            for event in events:
-                connections.apply(event)
+            with self._sound():
+                self._count(events[0].turn, connections)
+                seen = Seen(events)
+                for event in events:
+                    connections.apply(event)
+                if self.turns == 1:
+                    frame(seen, connections)
             if time.monotonic() > until:
                 yield
                 until = time.monotonic() + SLICE
         if not self.turns:
             raise NotARecording(f"{self._name} has no turn in it")
+
+    @contextlib.contextmanager
+    def _sound(self) -> Iterator[None]:
+        """While inside, whatever an event lacks or has too much means that this is no recording."""
+        try:
+            yield
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as exc:
+            raise NotARecording(f"{self._name} is no recording: {exc!r} in or after turn {self.last}") from exc
 
     def _count(self, number: int, connections: Connections) -> None:
         if self.turns % self._distance == 0:
@@ -67,6 +80,10 @@ class Replay:
 
     def frame(self, number: int) -> Optional[Dict[str, Any]]:
         """The frame of a turn; None where the recording has no such turn."""
+        with self._sound():
+            return self._frame(number)
+
+    def _frame(self, number: int) -> Optional[Dict[str, Any]]:
         mark = self._marks[max(bisect_right([mark.turn for mark in self._marks], number) - 1, 0)]
         connections, before = mark.connections.copy(), None
         for events in self._archive.turns(mark.turn, number):

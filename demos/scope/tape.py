@@ -1,39 +1,55 @@
-"""What the page records: every event from the beginning of a turn on, into a temporary file of a bounded size."""
+"""What the page records: every event from a turn's beginning on, into a temporary file of a bounded size."""
 from __future__ import annotations
 
 import os
 import tempfile
-from typing import BinaryIO, Callable, Optional
+from typing import BinaryIO, Optional
 
+from reactor import Reactor
 from reactor.trace import Event
 
 from ..glassbox.recorder import LIMIT, Recorder
+from .snapshot import snapshot
 
 
 class Tape:
     """One recording at a time; the last one is kept until the next begins, or close()."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
+    def __init__(self, reactor: Reactor) -> None:
+        self._reactor = reactor
         self._folder: Optional[tempfile.TemporaryDirectory[str]] = None
         self._recorder: Optional[Recorder] = None
         self._waits = False  # for the beginning of a turn
 
-    def begin(self) -> None:
-        """Start a new recording, in place of the last one.  OSError where there is no room for it."""
+    def begin(self, turn: Optional[Event] = None) -> None:
+        """Start a new recording, in place of the last one.  OSError where there is no room for it.
+
+        `turn` is the event that began the present turn, where nothing has happened in it yet; without it the
+        recording begins with the next turn.
+        """
         self.close()
         self._folder = tempfile.TemporaryDirectory(prefix="scope-")
-        self._recorder = Recorder(self._path, self._clock(), limit=LIMIT)
+        self._recorder = Recorder(self._path, self._reactor.time(), limit=LIMIT)
         self._waits = True
+        if turn is not None:
+            self(turn)
 
     def __call__(self, event: Event) -> None:
         """Record one event."""
+        if self._recorder is None:
+            return
         if self._waits:
             if event.kind != "turn":
                 return
             self._waits = False
-        if self._recorder is not None:
-            self._recorder(event)
+            self._tell_who_is_there(self._recorder, event)
+        self._recorder(event)
+
+    def _tell_who_is_there(self, recorder: Recorder, event: Event) -> None:
+        for connection in snapshot(self._reactor).open.values():
+            facts = {"who": connection.name, "sort": connection.sort, "peer": connection.peer,
+                     "server": connection.server, "depth": connection.depth, "states": connection.states}
+            recorder(event._replace(kind="found", facts=facts))
 
     def end(self) -> None:
         """Record no more.  Twice is once."""

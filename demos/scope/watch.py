@@ -163,13 +163,17 @@ class Watch:
         """Let the doctor notice what only time tells."""
         self._doctor.look(self._reactor.time())
 
+    def begun(self) -> Optional[Event]:
+        """The event that began the present turn, where it was heard and nothing has happened since."""
+        return self._events[0] if self._events and len(self._events) == 1 else None
+
     def current(self) -> Optional[Tuple[Seen, Connections]]:
         """The newest turn that was heard to its end, or else the one that has begun; and how all stood at its end."""
         newest = self._ring.newest(1)
         if not newest:
             return (Seen(self._events), self.connections) if self._events else None
         # Often nothing has been told since then but the beginning of the next turn, which changes nothing.
-        if newest[0] is self._before and (self.resting or self._events is not None and len(self._events) == 1):
+        if newest[0] is self._before and (self.resting or self.begun() is not None):
             return newest[0], self.connections
         return self._ring.find(newest[0].number)
 

@@ -279,9 +279,13 @@ def _sound_request(data: bytes) -> Optional[RequestHead]:
 
 
 class RequestParser(Parser):
-    """For a server.  A body longer than `max_body` bytes is a Failure with 413."""
+    """For a server.  A body longer than `max_body`, in bytes or a function of the head, is a Failure with 413."""
 
-    __slots__ = ()
+    __slots__ = ("_most",)
+
+    def __init__(self, max_body: Union[int, Callable[[RequestHead], int], None] = None) -> None:
+        super().__init__(None if callable(max_body) else max_body)
+        self._most = max_body if callable(max_body) else None
 
     def whole_request(self, data: bytes) -> Optional[RequestHead]:
         """The request that `data` is from its first byte to its last, if it is sound and has no body.
@@ -300,6 +304,8 @@ class RequestParser(Parser):
         if block is None:
             return None
         head = parse_request(block)
+        if self._most is not None:
+            self._max_body = self._most(head)
         self._begin_body(head.length)
         return head
 

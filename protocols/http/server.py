@@ -43,7 +43,8 @@ _logger = logging.getLogger("protocols.http")
 class Limits:
     """How much, in bytes, and how long, in seconds, a client is borne.  The limits of heads are in heads.py."""
 
-    body: int = 1024 * 1024
+    #: A number, or what tells it from the head of a request: who may send much need not be everybody.
+    body: Union[int, Callable[[RequestHead], int]] = 1024 * 1024
     #: From the first byte of a head to its last; between two arrivals of a body.  Then 408.
     head_time: float = 20.0
     #: Between an answer and the next request.

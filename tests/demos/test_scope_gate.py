@@ -5,8 +5,7 @@ import unittest
 
 from demos.scope.gate import Gate
 from protocols.echo import Echo
-from reactor import Reactor
-from reactor.testing import FakeClock, run_turns
+from reactor.testing import run_turns
 from reactor.workingset import MANY
 from tests.case import Case, Recorder
 from tests.demos.glassbox.traffic import Traffic
@@ -310,6 +309,14 @@ class TestHolding(GateCase):
         self.assertEqual(1000.0, self.clock.now)
         self.reactor.turn(5.0)
         self.assertEqual(1005.0, self.clock.now)
+
+    def test_who_is_closed_from_the_page_behind_an_answer_that_names_it_is_not_called(self):
+        listener = self.reactor.listen(Echo)
+        self.reactor.turn(0)
+        client = self.client_of(listener)
+        self.press(listener.close)
+        client.setblocking(False)
+        self.assertEqual(0, self.reactor.turn(5.0))
 
 
 if __name__ == "__main__":

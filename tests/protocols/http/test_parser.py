@@ -164,6 +164,12 @@ class SizeLimits(unittest.TestCase):
         self.assertEqual(self.outcome(sized % 6, max_body=5), [413])
         self.assertEqual(self.outcome(sized % 10**17, max_body=5), [413])
 
+        def most(head):
+            return 5 if head.path == "/form" else 0
+        self.assertEqual(self.outcome(sized % 5 + b"hello", max_body=most), ["RequestHead", "body", "EndOfMessage"])
+        self.assertEqual(self.outcome(sized % 6, max_body=most), [413])
+        self.assertEqual(self.outcome((sized % 1).replace(b"/", b"/x", 1), max_body=most), [413])
+
     def test_chunked_body(self):
         whole = CHUNKED + b"3\r\nhel\r\n2\r\nlo\r\n"
         self.assertEqual(self.outcome(whole + b"0\r\n\r\n", max_body=5), ["RequestHead", "body", "EndOfMessage"])
