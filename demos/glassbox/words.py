@@ -119,7 +119,7 @@ def _ready(event: Event) -> str:
 def _found(event: Event) -> str:
     facts = event.facts
     queued = f", {facts['depth']:,} bytes queued" if facts["depth"] else ""
-    return f"was there before, and is a {facts['sort']}, {', '.join(facts['states'])}{queued}"
+    return f"was there before: a {facts['sort']}, {', '.join(facts['states'])}{queued}"
 
 
 # -- callbacks, bytes and addresses, in words.  Those of which there are several a turn are written out: to fill in
