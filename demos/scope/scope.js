@@ -16,6 +16,7 @@ const MOST_EARLIER = 6;
 const MOST_COLUMNS = 4000;
 const READABLE = 8;            // turns a second that somebody can follow
 const SILENCE = 1500;          // ms without a heartbeat, from which on the loop is said to be stuck
+const INSTANT = 0.00005;       // seconds below which nobody slept: select was asked, and answered
 const BREATH = 4000;           // ms between two things that a screen reader is given to say
 
 const LETTERS = {r: "read", w: "wrote", e: "EAGAIN", a: "came", c: "went", x: "failed", S: "slow", "@": "spins"};
@@ -258,7 +259,7 @@ function paintStages(frame) {
   if (isAsleep(frame)) return paintAsleep();
   put($("slept"), seconds(frame.slept));
   fill($("slept-bar"), share);
-  put($("slept-share"), `${percent(share)} of this turn`);
+  put($("slept-share"), frame.slept < INSTANT ? "as long as asking takes" : `${percent(share)} of this turn`);
   const ready = [...frame.readable.map(who => [who, "read"]), ...frame.writable.map(who => [who, "write"])];
   put($("ready-count"), ready.length ? many(ready.length, "socket") : "nobody");
   keyed($("ready"), chips(ready), ([who, how]) => who + how, () => make("span"), (node, [who, how]) => {
@@ -591,7 +592,7 @@ class Track {
   }
 }
 
-const LABELS = 84, TOP = 4, SLEEP = 26, AXIS = 17, GAP = 30, PER_SECOND = 90, WIDEST = 400;
+const LABELS = 84, TOP = 4, SLEEP = 26, AXIS = 17, GAP = 30, PER_SECOND = 90, WIDEST = 400, EDGE = 4;
 
 class Timeline {
   constructor() {
@@ -646,7 +647,7 @@ class Timeline {
   drawColumns(pen, width, height) {
     const {columns} = this.track;
     this.hits = [];
-    let x = width - 3, labelled = width - 20;
+    let x = width - EDGE, labelled = width - 20;
     for (let place = this.right === null ? columns.length - 1 : this.track.place(this.right); place >= 0 && x > LABELS; place--) {
       const column = columns[place], wide = this.width(column);
       x -= wide;
@@ -761,7 +762,7 @@ class Timeline {
   /* Move the window so that the turn is in it, and no room is left where there are more turns. */
   reveal(turn) {
     const {columns} = this.track, last = columns.length - 1, place = this.place(turn);
-    const room = Math.max(Math.floor(($("canvas").clientWidth - LABELS) / this.each) - 1, 1);
+    const room = Math.max(Math.floor(($("canvas").clientWidth - LABELS - EDGE) / this.each) - 1, 1);
     const right = this.right === null ? last : this.place(this.right);
     if (place < right - room + 3 || place > right) {
       const wanted = Math.min(Math.max(place + (room >> 1), room), last);
@@ -1112,11 +1113,17 @@ function makeExperiment(experiment) {
   button.append(make("span", "number", String(experiment.id)), make("b", "", experiment.title), make("span", "text", experiment.do));
   button.onclick = () => {
     $("experiments-dialog").close();
-    page.part = "look";
-    control({do: "experiment", id: experiment.id});
+    begin(experiment.id);
   };
   node.append(button);
   return node;
+}
+
+async function begin(id) {
+  page.part = "look";
+  if (replaying()) await control({do: "close replay"});
+  else back();
+  control({do: "experiment", id});
 }
 
 function showDialog(id) {
