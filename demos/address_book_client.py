@@ -13,7 +13,7 @@ from .lineclient import Exchange
 def start(reactor: Reactor) -> Console:
     """Begin to ask."""
     options = arguments("Ask the address book.", SERVER.port).parse_args()
-    console = Console(reactor, "Name: ")
+    console = Console(reactor, options, "Name: ")
 
     def send(name: Optional[bytes]) -> None:
         if name is None:

@@ -82,27 +82,40 @@ SERVERS: Dict[str, Callable[[], None]] = {
 }
 
 
-def _ready(port: int) -> None:
-    def report() -> None:
+def report() -> None:
+    """From now on, answer each line on stdin with the CPU seconds used so far; end with the benchmark."""
+    def work() -> None:
         for _ in sys.stdin:
             print(time.process_time(), flush=True)
-        os._exit(0)  # the benchmark has gone
+        os._exit(0)
 
-    threading.Thread(target=report, daemon=True).start()
+    threading.Thread(target=work, daemon=True).start()
+
+
+def _ready(port: int) -> None:
+    report()
     print(port, flush=True)
 
 
 class Server:
-    """One of them in its process.  Raises OSError where it stops answering."""
+    """One of them in its process.  Raises OSError where it stops answering.
 
-    def __init__(self, name: str) -> None:
+    It may be another module than this one, in another folder: one that says its port and reports as these do.
+    """
+
+    def __init__(self, name: str, command: Sequence[str] = (), **where: Any) -> None:
         self.name = name
         # Out of reach of Ctrl-C, which is for the benchmark to hear: a session here, a group on Windows.
-        self._process = subprocess.Popen([sys.executable, "-m", "demos.benchmark", "--serve", name], text=True,
-                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True,
-                                         creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0))
-        _pin(self._process.pid, 0)  # the client has the last core
-        self.port = int(self._answer())
+        self._process = subprocess.Popen([sys.executable, "-m", *(command or ("demos.benchmark", "--serve", name))],
+                                         text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                         start_new_session=True,
+                                         creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0), **where)
+        try:
+            pin(self._process.pid, 0)  # the client has the last core
+            self.port = int(self._answer().rpartition(":")[2])
+        except BaseException:
+            self.stop()
+            raise
 
     def _answer(self) -> str:
         assert self._process.stdout is not None
@@ -151,7 +164,8 @@ class Server:
         self._process.communicate()
 
 
-def _pin(pid: int, which: int) -> None:
+def pin(pid: int, which: int) -> None:
+    """Keep a process, 0 being this one, on that core, where the system lets one choose."""
     if len(CORES) > 1:
         os.sched_setaffinity(pid, {CORES[which]})
 
@@ -414,7 +428,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         descriptors = more_descriptors()
         for name in SERVERS:
             servers.append(Server(name))
-        _pin(0, -1)
+        pin(0, -1)
         results = run(servers, QUICK if options.quick else FULL, descriptors)
         if options.svg:
             with open(options.svg, "w", encoding="utf-8") as file:

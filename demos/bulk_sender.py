@@ -14,6 +14,7 @@ from reactor import Reactor
 from .bulk_receiver import SERVER, on_terminal, progress
 from .commandline import say
 from .console import Console, arguments, connect, run
+from .glassbox.observe import together
 
 SNDBUF = 16 * 1024
 
@@ -59,7 +60,8 @@ class Sender(BulkSender):
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self._sndbuf)
         size = sock.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
         transport.sock = Persistent(transport)
-        self._console.reactor.observer = self._count
+        reactor = self._console.reactor
+        reactor.observer = together([self._count, *filter(None, [reactor.observer])])
         say(f"Send buffer: {size} bytes ({self._sndbuf} asked for), small on purpose: loopback would swallow "
             "megabytes in one send, and nothing would ever block")
         say(f"Bytes to send: {self.total}")
@@ -101,7 +103,7 @@ def start(reactor: Reactor) -> Console:
     options = parser.parse_args()
     if not 0 < options.sndbuf < 2**30 or options.bytes < 1:
         parser.error("--sndbuf and --bytes need a number above 0, and --sndbuf one below 1073741824")
-    console = Console(reactor)
+    console = Console(reactor, options)
     connect(console, options, lambda: Sender(console, options.bytes, options.sndbuf))
     return console
 

@@ -26,7 +26,7 @@ class Question(Exchange):
 def start(reactor: Reactor) -> Console:
     """Begin to ask."""
     options = arguments("Ask the clock.", SERVER.port).parse_args()
-    console = Console(reactor, PROMPT, always_prompt=True)
+    console = Console(reactor, options, PROMPT, always_prompt=True)
 
     def send(line: Optional[bytes]) -> None:
         if line is None or line.strip() == b"-1":

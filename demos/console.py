@@ -24,12 +24,14 @@ LONGEST_LINE = 1024 * 1024
 
 
 class Console:
-    """One client program: its loop, its input, how it ends."""
+    """One client program: its loop, its input, how it ends.  `options` say who observes the loop."""
 
-    def __init__(self, reactor: Reactor, prompt: str = "", *, always_prompt: bool = False) -> None:
+    def __init__(self, reactor: Reactor, options: argparse.Namespace, prompt: str = "", *,
+                 always_prompt: bool = False) -> None:
         self.reactor = reactor
         self.status: Optional[int] = None
-        self.observers = contextlib.ExitStack()  # of the loop; they see its end too
+        self.observers = contextlib.ExitStack()  # which see the loop's end too
+        self.observers.enter_context(observed(reactor, options, Parser(prog=program())))
         self.typing = os.isatty(0)
         self._prompt = prompt if self.typing else f"{prompt}\n" if always_prompt else ""
         self._lines = LineBuffer(LONGEST_LINE)
@@ -104,9 +106,14 @@ class Console:
         self.finish(1, f"{getattr(exc, 'strerror', None) or exc}{': is the server running?' if nobody else ''}")
 
 
+def program() -> str:
+    """The name of this one."""
+    return os.path.basename(sys.argv[0]).replace(".py", "")
+
+
 def arguments(description: str, default_port: Optional[int]) -> argparse.ArgumentParser:
     """The options of every client; HOST and PORT may be left out where there is a default port."""
-    parser = Parser(prog=os.path.basename(sys.argv[0]).replace(".py", ""), description=description)
+    parser = Parser(prog=program(), description=description)
     parser.add_argument("host", nargs="?", default="127.0.0.1", metavar="HOST", help="%(default)s by default")
     parser.add_argument("port", nargs="?", default=default_port, type=port, metavar="PORT",
                         help="%(default)s by default" if default_port else None)
@@ -120,8 +127,6 @@ def connect(console: Console, options: argparse.Namespace, factory: Callable[[],
     """Connect as the options say; the program ends with status 1 where nobody answers."""
     if options.unix and not hasattr(socket, "AF_UNIX"):
         return console.finish(1, "this system has no Unix sockets")
-    mistake = Parser(prog=os.path.basename(sys.argv[0]).replace(".py", ""))
-    console.observers.enter_context(observed(console.reactor, options, mistake))
     console.reactor.connect(factory, options.host, options.port or 0, unix=options.unix, timeout=options.timeout,
                             on_error=console.failed)
 

@@ -11,7 +11,7 @@ from .lineclient import Conversation
 def start(reactor: Reactor) -> Console:
     """Connect, and begin to ask."""
     options = arguments("Send lines, print what comes back.", SERVER.port).parse_args()
-    console = Console(reactor, "Send: ")
+    console = Console(reactor, options, "Send: ")
     connect(console, options, lambda: Conversation(console))
     return console
 

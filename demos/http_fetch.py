@@ -30,6 +30,7 @@ from protocols.http.urls import Url, parse_url
 from reactor import Reactor
 
 from .commandline import Parser, keep_standard_streams, positive, say, silence
+from .glassbox.observe import add_options, observed
 from .http_output import FileOutput, InOrder, Output, Progress
 
 T = TypeVar("T")
@@ -269,6 +270,7 @@ def parse_arguments(arguments: Optional[Sequence[str]] = None) -> argparse.Names
     add("--read-timeout", type=positive, default=30.0, metavar="SECONDS", help="limit of silence (30)")
     # As many as browsers open.  Beyond its backlog (http.server: 5) a server makes newcomers wait for seconds.
     add("--parallel", type=int, default=6, metavar="N", help="connections at once (6)")
+    add_options(parser)
     options = parser.parse_args(arguments)
     if options.head and options.data is not None:
         parser.error("-I asks for a head, -d sends data: choose one")
@@ -285,7 +287,8 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     """The program; returns its exit status."""
     options = parse_arguments(arguments)
     try:
-        with Reactor() as reactor:
+        reactor = Reactor()
+        with observed(reactor, options, Parser(prog="http_fetch")), reactor:
             status = Session(reactor, options).run()
         try:
             sys.stdout.flush()

@@ -14,6 +14,7 @@ from reactor import Reactor
 
 from .commandline import Parser, positive, say
 from .console import Console, run
+from .glassbox.observe import add_options
 
 
 def look_up(name: str) -> List[str]:
@@ -49,8 +50,9 @@ def start(reactor: Reactor) -> Console:
     parser = Parser(prog="lookup", description="Look up names and addresses.")
     parser.add_argument("names", nargs="+", metavar="NAME")
     parser.add_argument("--timeout", type=positive, default=5.0, metavar="SECONDS", help="for each (%(default)g)")
+    add_options(parser)
     options = parser.parse_args()
-    console = Console(reactor)
+    console = Console(reactor, options)
     waiting = dict.fromkeys(options.names)
     failed: List[str] = []
 

@@ -146,7 +146,7 @@ def start(reactor: Reactor) -> Console:
         parser.error("which server? HOST and PORT are needed, or --unix PATH")
     if options.chop is not None and options.chop < 1:
         parser.error("--chop needs a number of bytes, 1 or more")
-    console = Console(reactor)
+    console = Console(reactor, options)
     connect(console, options, lambda: Talk(console, options))
     return console
 

@@ -51,7 +51,7 @@ def start(reactor: Reactor) -> Console:
     parser = arguments("Send lines, print them in capitals.", SERVER.port)
     parser.add_argument("--udp", action="store_true", help="a datagram for each line")
     options = parser.parse_args()
-    console = Console(reactor, PROMPT)
+    console = Console(reactor, options, PROMPT)
     if not options.udp:
         connect(console, options, lambda: Conversation(console, label=LABEL, until_empty=True))
         return console

@@ -18,7 +18,7 @@ import socket
 from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, Dict, Optional, Tuple
 
-from .timers import Handle
+from .timers import Handle, Timer
 
 if TYPE_CHECKING:
     from .loop import EventLoop
@@ -27,11 +27,12 @@ if TYPE_CHECKING:
 class Watcher(Handle):
     """One socket watched for one direction."""
 
-    __slots__ = ("fd", "_table", "_loop")
+    __slots__ = ("fd", "names", "_table", "_loop")
 
     def __init__(self, fd: int, callback: Callable[[], object], table: Dict[int, Watcher], loop: EventLoop) -> None:
         self.callback = callback
         self.fd = fd
+        self.names: Optional[Tuple[str, str]] = None  # once called() was asked
         self._table = table
         self._loop = loop
         table[fd] = self
@@ -54,7 +55,8 @@ class Endpoint:
         self.loop = loop
         self.number = next(loop.numbers)
         loop.endpoints.add(self)
-        loop.most = max(loop.most, len(loop.endpoints))
+        if len(loop.endpoints) > loop.most:
+            loop.most = len(loop.endpoints)
 
     @property
     def name(self) -> str:
@@ -87,13 +89,15 @@ class Endpoint:
 class SocketEndpoint(Endpoint):
     """One socket and its protocol: watched, lost and forgotten in one way."""
 
-    __slots__ = ("sock", "dropped", "_protocol", "_reader", "_writer", "_closing", "_lost")
+    __slots__ = ("sock", "dropped", "_protocol", "_peer", "_timer", "_reader", "_writer", "_closing", "_lost")
 
-    def __init__(self, loop: EventLoop, sock: socket.socket, protocol: Any) -> None:
+    def __init__(self, loop: EventLoop, sock: socket.socket, protocol: Any, peer: Any = None) -> None:
         super().__init__(loop)
         self.sock = sock
         self.dropped = 0  # what was written too late, or for which there was no room
         self._protocol = protocol
+        self._peer = peer  # as accept() told it: once it has left, the kernel does not know any more
+        self._timer: Optional[Timer] = None
         self._reader: Optional[Watcher] = None
         self._writer: Optional[Watcher] = None
         self._closing = False
@@ -147,6 +151,12 @@ class SocketEndpoint(Endpoint):
         self._closing = self._lost = True
         self._unwatch()
         self._unwatch_writing()
+        self._set_timer(None)
+
+    def _set_timer(self, delay: Optional[float], *callback: Any) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = None if delay is None else self.loop.call_later(delay, *callback)
 
     def _end(self, exc: Optional[BaseException]) -> None:
         connection_lost: Callable[[Any], object] = self._protocol.connection_lost
@@ -154,12 +164,15 @@ class SocketEndpoint(Endpoint):
         try:
             connection_lost(exc)
         finally:
-            self.tell("closed", why=reason(exc))
+            if self.loop.observer is not None:
+                self.tell("closed", why=reason(exc))
             self.sock.close()
             self.loop.forget(self)
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         """'peername', 'sockname' or 'socket'; the default where it is not known (any more)."""
+        if self._peer and name == "peername":
+            return self._peer
         try:
             return {"socket": lambda: self.sock, "sockname": self.sock.getsockname,
                     "peername": self.sock.getpeername}.get(name, lambda: default)()
@@ -169,15 +182,30 @@ class SocketEndpoint(Endpoint):
 
 def reason(exc: Optional[BaseException]) -> str:
     """Why something ended, in words; None is an end that we wanted."""
-    return "by us" if exc is None else str(exc) or repr(exc)
+    try:
+        return "by us" if exc is None else str(exc) or repr(exc)
+    except Exception:
+        return words(exc)
 
 
 def named(watcher: Watcher, writing: bool = False) -> Tuple[str, str]:
-    """Who is watched, and the reason why."""
-    owner = owner_of(watcher.callback)
-    if hasattr(owner, "why"):
-        return owner.name, owner.why(writing)
+    """Who is watched, and the reason why; in the words of its owner, if that is an endpoint or speaks as one does."""
+    try:
+        owner = owner_of(watcher.callback)
+        name, why = owner.name, owner.why(writing)
+        if isinstance(name, str) and isinstance(why, str):
+            return name, why
+    except Exception:
+        pass  # a function, or an object of the user's own, for which these words may mean anything
     return f"fd {watcher.fd}", describe(watcher.callback)
+
+
+def called(watcher: Watcher) -> Tuple[str, str]:
+    """Who is watched, and its callback in words; found out when it is first ready."""
+    names = watcher.names
+    if names is None:
+        names = watcher.names = named(watcher)[0], describe(watcher.callback)
+    return names
 
 
 def owner_of(callback: Any) -> Any:
@@ -189,14 +217,17 @@ def owner_of(callback: Any) -> Any:
 
 def describe(callback: Any) -> str:
     """A callback in words: `#5 on_readable`, `IdleLimit._check of #5`, `main.<locals>.stop`."""
-    owner = owner_of(callback)
-    while isinstance(callback, partial):
-        callback = callback.func
-    if isinstance(owner, Endpoint):
-        return f"{owner.name} {callback.__name__.strip('_')}"
-    transport = getattr(owner, "_transport", None)  # as our protocols call it
-    of = f" of {transport.name}" if isinstance(transport, Endpoint) else ""
-    return (getattr(callback, "__qualname__", None) or words(callback)) + of
+    try:
+        owner = owner_of(callback)
+        while isinstance(callback, partial):
+            callback = callback.func
+        if isinstance(owner, Endpoint):
+            return f"{owner.name} {callback.__name__.strip('_')}"
+        transport = getattr(owner, "_transport", None)  # as our protocols call it
+        of = f" of {transport.name}" if isinstance(transport, Endpoint) else ""
+        return (getattr(callback, "__qualname__", None) or words(callback)) + of
+    except Exception:
+        return words(callback)  # an object of the user's own, whose attributes do not behave
 
 
 def words(thing: object) -> str:

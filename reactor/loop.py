@@ -33,10 +33,11 @@ import threading
 import time
 from collections import deque
 from functools import partial
+from operator import attrgetter
 from typing import Any, Callable, Deque, Dict, Iterable, Iterator, List, Optional, Sequence, Set, Tuple
 
 from . import trace
-from .endpoint import Endpoint, Watcher, describe, named, owner_of, words
+from .endpoint import Endpoint, Watcher, called, describe, named, owner_of, words
 from .timers import Handle, Timer, Timers
 from .trace import log
 from .workingset import MANY, WorkingSet
@@ -60,7 +61,7 @@ class EventLoop(trace.Observable):
     def __init__(self, *, select: Select = select.select, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__(clock)
         self.events = 0  # how often select found a socket ready
-        self.received = self.sent = 0  # bytes, of all streams
+        self.received = self.sent = 0  # bytes, of the streams that have ended
         self.most = self.largest = 0  # endpoints at once; bytes in one outbound queue
         self.endpoints: Set[Endpoint] = set()
         self.numbers = itertools.count(1)
@@ -83,30 +84,31 @@ class EventLoop(trace.Observable):
 
     def turn(self, patience: Optional[float] = None) -> int:
         """Make one pass; sleep until something is ready or due, at most `patience` seconds.  How many were ready."""
-        readers, writers, run = self._readers, self._writers, self._run
-        timeout, began = ASLEEP, None
+        readers, run, timeout, began = self._readers, self._run, ASLEEP, None
         if self._soon or self._timers.heap or patience is not None:
             timeout = self._timeout(patience)
         if self.observer is not None:
             run = self._run_observed
             self._tell_what_is_asked(timeout, patience)
             began = self.time()
+        reading, writing, third = self.asked or self._ask()
         try:
             if len(readers) < MANY:
-                readable, writable, failed = self.select(*(self.asked or self._ask()), timeout)
+                readable, writable, failed = self.select(reading, writing, third, timeout)
             else:
-                readable, writable, failed = self._look(timeout)
+                readable, writable, failed = self._look(reading, writing, third, timeout)
         except InterruptedError:
             return 0
         except (OSError, ValueError) as exc:
             self._mend(exc)
             return 0
-        ready = [readers[fd] for fd in readable]
-        self.events += len(ready)
+        ready = []
+        for fd in readable:  # a comprehension costs a call, which most turns would pay for one socket
+            ready.append(readers[fd])
         if writable or failed:
-            ready += [writers[fd] for fd in dict.fromkeys((*writable, *failed))]
+            ready += [self._writers[fd] for fd in dict.fromkeys((*writable, *failed))]
         if began is not None:  # an observer that came while select slept hears whole turns from the next one on
-            names, count = [named(watcher)[0] for watcher in ready], len(readable)
+            names, count = [called(watcher)[0] for watcher in ready], len(readable)
             self.tell("ready", readable=names[:count], writable=names[count:], slept=self.time() - began)
         last = self._timers.last
         if self._soon:
@@ -115,10 +117,10 @@ class EventLoop(trace.Observable):
         if self._timers.heap:
             run(self._timers.due(self.time(), last))
         self.turns += 1
+        self.events += len(ready)
         return len(ready)
 
-    def _look(self, timeout: Optional[float]) -> Answer:
-        reading, writing, third = self.asked or self._ask()
+    def _look(self, reading: List[int], writing: List[int], third: List[int], timeout: Optional[float]) -> Answer:
         busy = self.working_set.quick(reading, self._readers, self.time())
         # Not to sleep halves the price: the kernel then need not note who is to be woken.
         answer = self.select(busy or reading, writing, third, 0.0)
@@ -165,15 +167,16 @@ class EventLoop(trace.Observable):
         for handle in batch:
             callback = handle.callback
             if callback is not None:
-                name, start = describe(callback), self.time()
+                name = called(handle)[1] if isinstance(handle, Watcher) else describe(callback)
+                start = self.time()
                 if isinstance(handle, Timer):
                     self.tell("timer fired", callback=name, due=handle.when(), late=start - handle.when())
                 self._run((handle,))
-                self.tell("ran", callback=name, milliseconds=(self.time() - start) * 1000)
+                self.hand("ran", {"callback": name, "milliseconds": (self.time() - start) * 1000})
 
-    def call_now(self, callback: Callable[..., object], *args: Any) -> None:
+    def call_now(self, callback: Callable[[], object]) -> None:
         """Call it under the loop's policy for exceptions: nothing but KeyboardInterrupt and SystemExit comes out."""
-        self._run((Handle(partial(callback, *args)),))
+        self._run((Handle(callback),))
 
     def _blame(self, callback: Callable[[], object], exc: Exception) -> None:
         owner = owner_of(callback)
@@ -273,6 +276,10 @@ class EventLoop(trace.Observable):
         self._stopping = True
         self._soon.append(Handle(int))  # something to do, so that the turn does not sleep
 
+    def by_age(self) -> List[Endpoint]:
+        """All that is open, the first one opened first: what ends together shall end in an order that can be told."""
+        return sorted(self.endpoints, key=attrgetter("number"))
+
     def is_idle(self) -> bool:
         """True when nothing can happen any more: no connection, no timer, nothing scheduled."""
         return not (self.endpoints or self._soon or self._timers.first())
@@ -282,7 +289,7 @@ class EventLoop(trace.Observable):
         if self._thread is not None:
             raise RuntimeError("stop() a running event loop before close()")
         for _ in range(3):  # a last callback may open something new; a third time is its own fault
-            for endpoint in list(self.endpoints):
+            for endpoint in self.by_age():
                 endpoint.abort()
             self._run(self._take_soon())
         self.closed = True

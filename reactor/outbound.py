@@ -53,6 +53,7 @@ class FileSlice:
             self._fd = -1
 
 
+Data = Union[bytes, bytearray, memoryview]
 Chunk = Union[bytes, memoryview, FileSlice]
 
 
@@ -107,3 +108,10 @@ class OutboundQueue:
 def _close(chunk: Chunk) -> None:
     if isinstance(chunk, FileSlice):
         chunk.close()
+
+
+def immutable(data: Data) -> bytes:
+    """The same bytes, which nobody can change any more.  TypeError for anything else."""
+    if not isinstance(data, (bytes, bytearray, memoryview)):
+        raise TypeError(f"a transport takes bytes, not {type(data).__name__}: did you mean data.encode()?")
+    return bytes(data)

@@ -143,7 +143,10 @@ class Reactor(EventLoop):
         """A snapshot; to be taken on the loop's thread."""
         awake = time.thread_time() - self._began[1]
         asleep = max(time.perf_counter() - self._began[0] - awake, 0.0)
-        return Counters(self.turns, self.events, self.received, self.sent, asleep, awake,
+        streams = [endpoint for endpoint in self.endpoints if isinstance(endpoint, StreamTransport)]
+        received = self.received + sum(stream.received for stream in streams)
+        sent = self.sent + sum(stream.sent for stream in streams)
+        return Counters(self.turns, self.events, received, sent, asleep, awake,
                         len(self.endpoints), self.most, self.largest)
 
     def run(self, until: Optional[Callable[[], bool]] = None) -> None:
@@ -155,7 +158,7 @@ class Reactor(EventLoop):
     def shut_down(self, patience: float = 1.0) -> None:
         """close() all that is open, abort what is left after `patience` seconds, then stop()."""
         self.ending = True
-        for endpoint in list(self.endpoints):
+        for endpoint in self.by_age():
             endpoint.close()
         self._end_when_empty(self.time() + patience)
 
@@ -163,7 +166,7 @@ class Reactor(EventLoop):
         if self.endpoints and self.time() < deadline:
             self.call_later(0.02, self._end_when_empty, deadline)
             return
-        for endpoint in list(self.endpoints):
+        for endpoint in self.by_age():
             endpoint.abort()
         self.call_soon(self.stop)
 

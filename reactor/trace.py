@@ -74,6 +74,9 @@ class Event(NamedTuple):
         return SENTENCES[self.kind].format_map(_Words(self))
 
 
+_new = tuple.__new__  # an Event in half the time
+
+
 class _Words(Dict[str, Any]):
     """The facts of an event, those that are lists or bytes in words."""
 
@@ -119,7 +122,7 @@ class Observable:
         """As tell().  An observer that raises is taken off: it must not change what it watches."""
         try:
             if self.observer is not None:
-                self.observer(Event(self.time(), self.turns, kind, facts))
+                self.observer(_new(Event, (self.time(), self.turns, kind, facts)))
         except Exception:
             self.observer = None
             log.exception("the observer raised, and is not called any more")

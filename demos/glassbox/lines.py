@@ -1,18 +1,18 @@
 """What the trace and the recording have in common: events become lines, and an idle turn becomes none.
 
-The lines of one turn are written together when the next one begins, which is before select may fall asleep.
-The beginning of a turn, whom select was asked about and what it answered, is held back until something
-follows from it: an idle loop writes nothing.
+The events of a turn wait until the next one begins, which is before select may fall asleep; then their lines are
+made and written together, which costs less than each in its time.  The beginning of a turn, whom select was asked
+about and what it answered, becomes a line only if something follows from it: an idle loop writes nothing.
 """
 from __future__ import annotations
 
 import sys
-from typing import List, Tuple
+from typing import Callable, Dict, List
 
 from reactor.trace import Event
 
-
-MANY = 50  # lines that a turn may keep in memory
+MANY = 100  # events that may wait, with their bytes
+Say = Callable[[Event, float], str]  # an event, and the moment from which its time counts, as a line
 
 
 def complain(text: str) -> None:
@@ -25,31 +25,43 @@ def complain(text: str) -> None:
 
 
 class Lines:
-    """An observer that makes a line of each event."""
+    """An observer that makes a line of each event: as `says` has it for its kind, or else as `say`."""
 
-    def __init__(self) -> None:
-        self._lines: List[str] = []  # not written yet
-        self._held: Tuple[Event, ...] = ()  # the beginning of a turn in which nothing has happened so far
+    def __init__(self, began: float, say: Say, says: Dict[str, Say]) -> None:
+        self._began = began
+        self._say = say
+        self._says = says
+        self._waiting: List[Event] = []  # without a line so far
+        self._last = Event(began, 0, "turn", {})  # that has a line
 
     def __call__(self, event: Event) -> None:
         """Take one event; never raises for what happens to the file."""
-        if event.kind == "turn" or len(self._lines) == MANY:
-            self._write()
         if event.kind == "turn":
-            self._held = (event,)
-            return
-        if event.kind == "ready" and not (event.facts["readable"] or event.facts["writable"]):
-            self._held += (event,)
-            return
-        for earlier in self._held:
-            if earlier.turn == event.turn:
-                self._lines.append(self._line(earlier))
-        self._held = ()
-        self._lines.append(self._line(event))
+            self.flush()
+            self._waiting = [event]
+        else:
+            self._waiting.append(event)
+            if len(self._waiting) >= MANY:
+                self.flush()
 
-    def _line(self, event: Event) -> str:
+    def flush(self) -> None:
+        """Write the lines of all that has happened."""
+        waiting, first = self._waiting, 0
+        while first < len(waiting) and _is_beginning(waiting[first]):
+            first += 1
+        if first < len(waiting):
+            self._waiting = []
+            # What happens between two turns has the number of the one that comes, and does not follow from the last.
+            due = waiting if waiting[0].turn == waiting[first].turn else waiting[first:]
+            self._last = due[-1]
+            began, says, say = self._began, self._says, self._say
+            self._write("".join([says.get(event.kind, say)(event, began) for event in due]))
+
+    def _write(self, lines: str) -> None:
+        """Write lines, whole ones."""
         raise NotImplementedError
 
-    def _write(self) -> None:
-        """Write and forget the lines."""
-        raise NotImplementedError
+
+def _is_beginning(event: Event) -> bool:
+    facts = event.facts
+    return event.kind == "turn" or event.kind == "ready" and not (facts["readable"] or facts["writable"])

@@ -5,6 +5,7 @@ A terminal gets each line at once, so that a callback that hangs has the line be
 from __future__ import annotations
 
 import os
+from functools import partial
 from typing import Dict, List, Optional, TextIO
 
 from reactor.trace import Event
@@ -31,7 +32,8 @@ def wants_colour(stream: TextIO) -> bool:
 
 def line(event: Event, began: float = 0.0, colour: bool = False) -> str:
     """One event in aligned columns: seconds since `began`, turn, who, what."""
-    text = f"{event.time - began:10.3f} {event.turn:6}  {who(event):<5} {what(event)}"
+    # Of all ways to say it the fastest.
+    text = "%10.3f %6d  %-5s %s" % (event.time - began, event.turn, who(event), what(event))
     tint = _COLOURS.get(event.kind) if colour else None
     return f"{text}\n" if tint is None else f"{tint}{text}{_PLAIN}\n"
 
@@ -42,31 +44,26 @@ class Printer(Lines):
     title = f"{'seconds':>10} {'turn':>6}  {'who':<5} what\n"
 
     def __init__(self, stream: TextIO, now: float) -> None:
-        super().__init__()
+        super().__init__(now, partial(line, colour=True) if wants_colour(stream) else line, {})
         self._stream: Optional[TextIO] = stream
-        self._began = now
-        self._colour = wants_colour(stream)
         self._at_once = stream.isatty()
-        self._lines.append(self.title)
+        self._above = self.title  # until the first line
 
     def __call__(self, event: Event) -> None:
         """Take one event; never raises for what happens to the stream."""
         super().__call__(event)
         if self._at_once:
-            self._write()
+            self.flush()
 
     def close(self) -> None:
         """Print what is left.  Twice is once."""
-        self._write()
+        self.flush()
 
-    def _line(self, event: Event) -> str:
-        return line(event, self._began, self._colour)
-
-    def _write(self) -> None:
-        lines, self._lines = self._lines, []
-        if lines and self._stream is not None:
+    def _write(self, lines: str) -> None:
+        text, self._above = self._above + lines, ""
+        if self._stream is not None:
             try:
-                self._stream.write("".join(lines))
+                self._stream.write(text)
                 self._stream.flush()
             except (OSError, ValueError):
                 self._stream = None  # nobody is left to tell
@@ -92,8 +89,7 @@ class BriefPrinter(Printer):
         done, self._done = self._done, Deeds()
         text = str(done)
         if text:
-            self._lines.append(f"{done.time - self._began:10.3f} {done.turn:6}  {done.slept:7.3f} s  {text}\n")
-        self._write()
+            self._write(f"{done.time - self._began:10.3f} {done.turn:6}  {done.slept:7.3f} s  {text}\n")
 
 
 # In one line a turn, bytes are added up, depths are the last ones, and the rest is said once.

@@ -6,17 +6,19 @@ any more, or has reached its limit, the recording ends with one line on stderr, 
 from __future__ import annotations
 
 import base64
+import errno
 import json
 import os
 import platform
 import sys
 import time
+from functools import lru_cache
 from json.encoder import encode_basestring_ascii as quoted
-from typing import Any, Callable, Dict, Optional
+from typing import Any, Dict, Iterable, Optional
 
-from reactor.trace import Event
+from reactor.trace import SENTENCES, SHOWN, Event
 
-from .lines import Lines, complain
+from .lines import Lines, Say, complain
 from .recording import VERSION, escaped
 
 LIMIT = 64 * 1024 * 1024  # bytes of a recording
@@ -29,22 +31,27 @@ class Recorder(Lines):
     """An observer that writes to a new file.  OSError where the file cannot be made."""
 
     def __init__(self, path: str, now: float, *, payloads: bool = False, limit: int = LIMIT) -> None:
-        super().__init__()
+        says = {**_SAYS, "turn": self._turn}
+        super().__init__(now, _others, {kind: _with_bytes(says.get(kind, _others)) for kind in SENTENCES}
+                         if payloads else says)
         self.path = path
-        self._began = now
-        self._payloads = payloads
         self._limit = limit
         self._left = limit - RESERVE
         self._reading: Any = None  # as the file has it
-        self._last = '"t":0,"turn":0'
-        self._file: Optional[Any] = open(path, "wb", buffering=0)
-        self._lines.append(header(payloads))
-        self._write()
+        self._file: Optional[Any] = open(path, "wb", buffering=0, opener=_unhurried)
+        self._write(header(payloads))
 
-    def __call__(self, event: Event) -> None:
-        """Take one event; never raises for what happens to the file."""
-        if self._file is not None:
-            super().__call__(event)
+    def _turn(self, event: Event, began: float) -> str:
+        when, turn, kind, facts = event
+        timeout, writing, reading = facts["timeout"], facts["writing"], ""
+        if facts["reading"] is not self._reading:
+            self._reading = facts["reading"]
+            reading = f',"reading":{compact(self._reading)}'
+        return (f'{{"t":{when - began:.6f},"turn":{turn},"event":"{kind}",'
+                f'"timeout":{"null" if timeout is None else f"{timeout:.6f}"},"why":{quoted(facts["why"])},'
+                f'"writing":{compact(writing) if writing else "[]"}{reading}}}\n')
+
+    # -- the file
 
     @property
     def is_over(self) -> bool:
@@ -53,30 +60,14 @@ class Recorder(Lines):
 
     def close(self, why: str = "the program ended") -> None:
         """Write what is left, and why this is the end.  Twice is once."""
+        self.flush()
         if self._file is not None:
-            self._write()
             self._end(why)
 
-    # -- lines
-
-    def _line(self, event: Event) -> str:
-        facts = event.facts
-        rest = _RESTS.get(event.kind, _others)(facts)
-        if event.kind == "turn" and facts["reading"] is not self._reading:
-            self._reading = facts["reading"]
-            rest += f',"reading":{compact(self._reading)}'
-        if "due" in facts:
-            rest += f',"due":{min(facts["due"] - self._began, FAR):.6f}'
-        if self._payloads and "data" in facts:
-            rest += _payload(facts)
-        self._last = f'"t":{event.time - self._began:.6f},"turn":{event.turn}'
-        return f'{{{self._last},"event":"{event.kind}"{rest}}}\n'
-
-    # -- the file
-
-    def _write(self) -> None:
-        lines, self._lines = self._lines, []
-        data = "".join(lines).encode("ascii")
+    def _write(self, lines: str) -> None:
+        if self._file is None:
+            return
+        data = lines.encode("ascii")
         if len(data) <= self._left:
             self._left -= len(data)
             self._put(data)
@@ -86,21 +77,34 @@ class Recorder(Lines):
             complain(f"the recording {self.path} ends here: {why}")
 
     def _end(self, why: str) -> None:
-        self._put(f'{{{self._last},"event":"end","why":{quoted(why)}}}\n'.encode("ascii"))
+        self._put(_others(self._last._replace(kind="end", facts={"why": why}), self._began).encode("ascii"))
         self._stop()
 
     def _put(self, data: bytes) -> None:
         try:
             while data and self._file is not None:
-                data = data[self._file.write(data):]
+                taken = self._file.write(data)
+                if taken is None:
+                    raise BlockingIOError(errno.EAGAIN, "whoever reads it is too slow")
+                data = data[taken:]
         except OSError as exc:
             self._stop()
             complain(f"the recording {self.path} ends here: {exc.strerror or exc}")
 
     def _stop(self) -> None:
+        self._say, self._says = _nothing, {}
         file, self._file = self._file, None
         if file is not None:
             file.close()
+
+
+def _nothing(event: Event, began: float) -> str:
+    return ""
+
+
+def _unhurried(path: str, flags: int) -> int:
+    # A pipe that is full, or that nobody has opened yet, must not keep the loop waiting.
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0), 0o666)
 
 
 def header(payloads: bool) -> str:
@@ -115,59 +119,70 @@ def header(payloads: bool) -> str:
 # The events of which there are several a turn have a template of their own: json.dumps would cost as much as the
 # whole turn.
 
-def _turn(facts: Dict[str, Any]) -> str:
-    timeout, writing = facts["timeout"], facts["writing"]
-    return (f',"timeout":{"null" if timeout is None else f"{timeout:.6f}"},"why":{quoted(facts["why"])}'
-            f',"writing":{compact(writing) if writing else "[]"}')
+def _ready(event: Event, began: float) -> str:
+    when, turn, kind, facts = event
+    return (f'{{"t":{when - began:.6f},"turn":{turn},"event":"{kind}","readable":[{_texts(facts["readable"])}],'
+            f'"writable":[{_texts(facts["writable"])}],"slept":{facts["slept"]:.6f}}}\n')
 
 
-def _ready(facts: Dict[str, Any]) -> str:
-    readable, writable = facts["readable"], facts["writable"]
-    return (f',"readable":[{",".join(map(quoted, readable))}],"writable":[{",".join(map(quoted, writable))}]'
-            f',"slept":{facts["slept"]:.6f}')
+def _texts(names: Iterable[str]) -> str:
+    return ",".join(map(quoted, names))
 
 
-def _ran(facts: Dict[str, Any]) -> str:
-    return f',"callback":{quoted(facts["callback"])},"milliseconds":{facts["milliseconds"]:.6f}'
+def _ran(event: Event, began: float) -> str:
+    when, turn, kind, facts = event
+    return (f'{{"t":{when - began:.6f},"turn":{turn},"event":"{kind}","callback":{quoted(facts["callback"])},'
+            f'"milliseconds":{facts["milliseconds"]:.6f}}}\n')
 
 
-def _received(facts: Dict[str, Any]) -> str:
-    return f',"who":"{facts["who"]}","size":{facts["size"]},"head":{_head(facts["data"])}'
+def _received(event: Event, began: float) -> str:
+    when, turn, kind, facts = event
+    return (f'{{"t":{when - began:.6f},"turn":{turn},"event":"{kind}","who":"{facts["who"]}",'
+            f'"size":{facts["size"]},"head":{_head(facts["data"])}}}\n')
 
 
-def _sent(facts: Dict[str, Any]) -> str:
-    return (f',"who":"{facts["who"]}","offered":{facts["offered"]},"taken":{facts["taken"]},"left":{facts["left"]}'
-            f',"head":{_head(facts["data"])}')
+def _sent(event: Event, began: float) -> str:
+    when, turn, kind, facts = event
+    return (f'{{"t":{when - began:.6f},"turn":{turn},"event":"{kind}","who":"{facts["who"]}",'
+            f'"offered":{facts["offered"]},"taken":{facts["taken"]},"left":{facts["left"]},'
+            f'"head":{_head(facts["data"])}}}\n')
 
 
-def _ended(facts: Dict[str, Any]) -> str:
-    return f',"who":"{facts["who"]}"'
+def _others(event: Event, began: float) -> str:
+    when, turn, kind, facts = event
+    kept = {name: facts[name] for name in _KEPT.get(kind, facts) if name in facts}
+    if "data" in kept:
+        kept["head"] = escaped(kept.pop("data"))
+    if "due" in kept:
+        kept["due"] -= began
+    for name, fact in kept.items():
+        if isinstance(fact, float):
+            kept[name] = round(max(-FAR, min(fact, FAR)), 6)
+    return f'{{"t":{when - began:.6f},"turn":{turn},"event":"{kind}",{compact(kept)[1:]}\n'
 
 
-def _blocked(facts: Dict[str, Any]) -> str:
-    offered = f',"offered":{facts["offered"]}' if "offered" in facts else ""
-    return f',"who":"{facts["who"]}","call":"{facts["call"]}"{offered}'
+_SAYS: Dict[str, Say] = {"ready": _ready, "ran": _ran, "received": _received, "sent": _sent, "partly sent": _sent}
+# Of these kinds the loop tells more than the grammar has.
+_KEPT = {"ended": ("who",), "blocked": ("who", "call", "offered")}
 
 
-def _others(facts: Dict[str, Any]) -> str:
-    kept = {name: min(round(fact, 6), FAR) if isinstance(fact, float) else fact
-            for name, fact in facts.items() if name not in ("data", "due")}
-    head = f',"head":{_head(facts["data"])}' if "data" in facts else ""
-    return "," + compact(kept)[1:-1] + head
-
-
-_RESTS: Dict[str, Callable[[Dict[str, Any]], str]] = {
-    "turn": _turn, "ready": _ready, "ran": _ran, "received": _received, "sent": _sent, "partly sent": _sent,
-    "ended": _ended, "blocked": _blocked}
+def _with_bytes(say: Say) -> Say:
+    return lambda event, began: say(event, began)[:-2] + _payload(event.facts) + "}\n"
 
 
 def _head(data: Any) -> str:
-    text = escaped(data)
-    return "null" if text is None else quoted(text)
+    if isinstance(data, bytes):
+        return _quoted_head(data[:SHOWN])
+    return _quoted_head(bytes(data[:SHOWN])) if isinstance(data, memoryview) else "null"
+
+
+@lru_cache(maxsize=256)  # what is sent was often just received, or begins as what was sent before
+def _quoted_head(first: bytes) -> str:
+    return quoted(escaped(first) or "")
 
 
 def _payload(facts: Dict[str, Any]) -> str:
-    data = facts["data"]
+    data = facts.get("data")
     if not isinstance(data, (bytes, memoryview)) or not len(data) or facts.get("taken") == 0:
         return ""
     return f',"bytes":"{base64.b64encode(data[:facts.get("taken", len(data))]).decode("ascii")}"'

@@ -11,6 +11,7 @@ import base64
 import io
 import json
 import os
+from functools import lru_cache
 from typing import Any, BinaryIO, Dict, Iterator, List, Optional
 
 from reactor.trace import SHOWN, Event
@@ -87,8 +88,13 @@ class Recording:
 def escaped(data: Any) -> Optional[str]:
     """The first bytes as text, as `head` of the grammar; None for a part of a file."""
     if isinstance(data, bytes):
-        return repr(data[:SHOWN])[2:-1]
-    return repr(bytes(data[:SHOWN]))[2:-1] if isinstance(data, memoryview) else None
+        return _escaped(data[:SHOWN])
+    return _escaped(bytes(data[:SHOWN])) if isinstance(data, memoryview) else None
+
+
+@lru_cache(maxsize=256)  # what is sent was often just received, or begins as what was sent before
+def _escaped(first: bytes) -> str:
+    return repr(first)[2:-1]
 
 
 def head_of(event: Event) -> Optional[str]:

@@ -118,7 +118,8 @@ class Connections:
         connection = self._new(facts["who"], facts["sort"], event.turn, facts["peer"])
         connection.server = facts["server"]
         connection.depth = connection.highest = facts["depth"]
-        connection.begun = facts["sort"] == "listener"  # which receives and sends nothing
+        connection.begun = facts["received"] is not None
+        connection.received, connection.sent = facts["received"] or 0, facts["sent"] or 0
         for flag, word in FLAGS:
             setattr(connection, flag, word in facts["states"])
         return connection

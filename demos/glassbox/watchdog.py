@@ -15,6 +15,7 @@ from typing import Any, Callable, List, Optional, Tuple
 from reactor.trace import Event
 
 PATIENCE = 1.0  # seconds for one turn
+Awake = Optional[Tuple[int, float]]  # the turn, and the moment of time.monotonic() at which select returned
 OURS = ("/reactor/loop.py", "/reactor/reactor.py")
 
 
@@ -22,14 +23,16 @@ class Watchdog:
     """A context manager and an observer: `say` is called, from a thread, once for each turn longer than `patience`.
 
     Make it on the loop's thread.  `also` is called from the thread whenever it looks, four times in each patience.
+    `awake` tells which turn the loop is awake in and since when, None while it sleeps; by default the events do.
     """
 
     def __init__(self, say: Callable[[str], object], patience: float = PATIENCE,
-                 also: Callable[[], object] = lambda: None) -> None:
+                 also: Callable[[], object] = lambda: None, awake: Optional[Callable[[], Awake]] = None) -> None:
         self._say = say
         self._patience = patience
         self._also = also
-        self._awake: Optional[Tuple[int, float]] = None  # the turn, and when select returned
+        self._ask = awake or (lambda: self._awake)
+        self._awake: Awake = None
         self._reported = -1
         self._loop_thread = threading.get_ident()
         self._stop = threading.Event()
@@ -58,7 +61,7 @@ class Watchdog:
 
     def look(self, now: float) -> None:
         """Say where the loop is, if it has been in one turn for too long and that was not said before."""
-        awake = self._awake
+        awake = self._ask()
         if awake is None or awake[0] == self._reported or now - awake[1] < self._patience:
             return
         frame = sys._current_frames().get(self._loop_thread)

@@ -19,10 +19,7 @@ LOOP = "loop"  # who, where it is nobody in particular
 
 _SENTENCES = {kind: re.sub(r"^(\{who\}|turn \{turn\}:) ", "", sentence) for kind, sentence in SENTENCES.items()}
 _SENTENCES.update({
-    "turn": "select waits for {reading}{writing}; {patience}",
-    "ready": "select answered after {slept:.3f} s: {answer}",
     "quick look": "only the {busy} that were busy lately were looked at, of {all}",
-    "found": "was there before, and is {standing}",
     "end": "the recording ends here: {why}",
 })
 
@@ -38,8 +35,8 @@ def who(event: Event) -> str:
 
 def what(event: Event) -> str:
     """What happened, without saying to whom."""
-    more = _MORE.get(event.kind)
-    return _SENTENCES[event.kind].format_map(event.facts if more is None else more(event))
+    say = _SAID.get(event.kind)
+    return _SENTENCES[event.kind].format_map(event.facts) if say is None else say(event)
 
 
 def concerned(event: Event) -> Set[str]:
@@ -71,11 +68,11 @@ def listed(members: Sequence[str]) -> str:
 
 # -- select, in words
 
-def _turn(event: Event) -> Dict[str, str]:
+def _turn(event: Event) -> str:
     facts = event.facts
-    return {"reading": _reading(facts["reading"]) or "nobody",
-            "writing": f"; to write: {_reasons(facts['writing'])}" if facts["writing"] else "",
-            "patience": _patience(facts["timeout"], facts["why"])}
+    writing = f"; to write: {_reasons(facts['writing'])}" if facts["writing"] else ""
+    return (f"select waits for {_reading(facts['reading']) or 'nobody'}{writing}; "
+            f"{_patience(facts['timeout'], facts['why'])}")
 
 
 def _patience(timeout: Optional[float], why: str) -> str:
@@ -110,40 +107,47 @@ class _Reading:
 _reading = _Reading()
 
 
-def _ready(event: Event) -> Dict[str, Any]:
+def _ready(event: Event) -> str:
     facts = event.facts
     both = ((facts["readable"], "readable"), (facts["writable"], "writable"))
-    answer = "; ".join(f"{listed(names)} {how}" for names, how in both if names)
-    return {"slept": facts["slept"], "answer": answer or "nobody is ready"}
+    answer = "; ".join([f"{listed(names)} {how}" for names, how in both if names])
+    return f"select answered after {facts['slept']:.3f} s: {answer or 'nobody is ready'}"
 
 
 # -- what a recording says for itself
 
-def _found(event: Event) -> Dict[str, str]:
+def _found(event: Event) -> str:
     facts = event.facts
     queued = f", {facts['depth']:,} bytes queued" if facts["depth"] else ""
-    return {"standing": f"a {facts['sort']}, {', '.join(facts['states'])}{queued}"}
+    return f"was there before: a {facts['sort']}, {', '.join(facts['states'])}{queued}"
 
 
-# -- callbacks, bytes and addresses, in words
+# -- callbacks, bytes and addresses, in words.  Those of which there are several a turn are written out: to fill in
+# the sentence of the core, which is the same, takes twice as long.
 
-def _callback(event: Event) -> Dict[str, Any]:
-    return dict(event.facts, callback=called(event.facts["callback"])[1])
-
-
-def _received(event: Event) -> Dict[str, Any]:
-    size = event.facts["size"]
-    return {"size": size, "head": _head(event, size)}
-
-
-def _sent(event: Event) -> Dict[str, Any]:
+def _ran(event: Event) -> str:
     facts = event.facts
-    return {"taken": facts["taken"], "head": _head(event, facts["offered"])}
+    return f"ran {called(facts['callback'])[1]} in {facts['milliseconds']:.3f} ms"
 
 
-def _datagram(event: Event) -> Dict[str, Any]:
-    peer = event.facts["peer"]
-    return dict(_received(event), peer=":".join(map(str, peer[:2])) if peer else "its peer")
+def _received(event: Event) -> str:
+    size = event.facts["size"]
+    return f"recv: {size:,} bytes {_head(event, size)}"
+
+
+def _sent(event: Event) -> str:
+    facts = event.facts
+    return f"send: the kernel took all {facts['taken']:,} bytes {_head(event, facts['offered'])}"
+
+
+def _callback(event: Event) -> str:
+    return _SENTENCES[event.kind].format_map(dict(event.facts, callback=called(event.facts["callback"])[1]))
+
+
+def _datagram(event: Event) -> str:
+    facts = event.facts
+    peer = ":".join(map(str, facts["peer"][:2])) if facts["peer"] else "its peer"
+    return _SENTENCES[event.kind].format_map({"size": facts["size"], "head": _head(event, facts["size"]), "peer": peer})
 
 
 def _head(event: Event, size: int) -> str:
@@ -151,8 +155,7 @@ def _head(event: Event, size: int) -> str:
     return "of a file" if head is None else f"'{head}' ..." if size > SHOWN else f"'{head}'"
 
 
-_MORE: Dict[str, Callable[[Event], Dict[str, Any]]] = {
-    "turn": _turn, "ready": _ready, "found": _found, "received": _received, "sent": _sent,
+_SAID: Dict[str, Callable[[Event], str]] = {
+    "turn": _turn, "ready": _ready, "found": _found, "ran": _ran, "received": _received, "sent": _sent,
     "datagram received": _datagram, "datagram sent": _datagram,
-    "ran": _callback, "raised": _callback,
-    "timer set": _callback, "timer fired": _callback, "timer cancelled": _callback}
+    **dict.fromkeys(("raised", "timer set", "timer fired", "timer cancelled"), _callback)}

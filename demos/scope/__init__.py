@@ -3,7 +3,8 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-from typing import Any, Optional
+import socket
+from typing import Any, List, Optional
 
 from protocols.http.server import HttpServer, Limits
 from reactor import Reactor
@@ -25,6 +26,13 @@ GRACE = 2.0  # seconds without a browser, until nobody looks any more: a page ma
 MOST_CONNECTIONS = 32
 
 
+class _Door(socket.socket):
+    """Where the browsers come in.  --hostile changes what accept() does, and so what comes of it: not here."""
+
+    __slots__ = ()
+    accept = socket.socket.accept
+
+
 class Scope:
     """The page of one reactor, from here to close().  OSError where it cannot listen.
 
@@ -35,7 +43,7 @@ class Scope:
     name = "the page"
 
     def __init__(self, reactor: Reactor, program: str, port: int = PORT, idle: Optional[float] = None) -> None:
-        sockets = bind("127.0.0.1", port)
+        sockets: List[socket.socket] = [_Door(fileno=sock.detach()) for sock in bind("127.0.0.1", port)]
         self._reactor = reactor
         self._gate = Gate(reactor)
         self._page = page = self._gate.page

@@ -16,7 +16,6 @@ from .hub import Browser, Hub
 from .replay import Replay
 from .snapshot import endpoint_of
 from .stage import Stage
-from .tape import Tape
 from .throttle import Throttle
 
 FASTEST = 1e9  # bytes a second that a throttle may let through
@@ -32,7 +31,7 @@ class Controls:
     """Everything that can be done to the observed loop from the page.  All of it raises Refused where it cannot be."""
 
     def __init__(self, reactor: Reactor, gate: Gate, hub: Hub, experiments: List[Any]) -> None:
-        self.tape = Tape(reactor)
+        self.tape = hub.tape
         self.replay: Optional[Replay] = None
         self.experiments = experiments
         self._reactor = reactor
@@ -93,7 +92,6 @@ class Controls:
                 raise Refused(f"there is no room for a recording: {exc.strerror}") from None
         elif not on:
             self.tape.end()
-        self._hub.recorder = self.tape if on else None
         self._hub.wire()
 
     def close_replay(self) -> None:

@@ -17,10 +17,13 @@ Theory of operation
 """
 from __future__ import annotations
 
+import time
 from typing import Any, Callable, FrozenSet, Optional, Sequence, Tuple, Union
 
 from reactor import Reactor
 from reactor.loop import Answer
+
+from ..glassbox.watchdog import Awake
 
 NOBODY: Answer = ([], [], [])
 NEVER = float("inf")
@@ -58,12 +61,13 @@ class Gate:
         self.page = PageLoop(select=self._ask_both, clock=self._clock)
         self.paused = False
         self.pace = 0.0  # seconds from one answer to the next, at least
-        self.longest = 0.0  # seconds that a turn was awake, since somebody set this to 0
+        self.longest = 0.0, 0  # seconds for which a turn was awake, and which that was; somebody may set it to 0 again
+        self.spent = 0.0  # seconds of this thread's time, in which the page's loop was turned
         self._lost = 0.0  # seconds that the clock stood still
         self._stood: Optional[float] = None  # since when it stands
         self._let_through = -1  # the turn that a step lets through
         self._answered = -1, 0.0  # the last turn that was answered, and when
-        self._awake_since = NEVER
+        self._awake: Awake = None
         # What the observed loop asks, and until when; the answer once it is known.
         self._question: Lists = NOBODY
         self._asked: Any = None
@@ -82,12 +86,12 @@ class Gate:
     def open(self) -> None:
         """Answer from now on.  Not to be called while the observed loop is in its select."""
         self._answer = NOBODY
-        self._awake_since = NEVER
         self._reactor.select = self
 
     def close(self) -> None:
         """Hold no more, and let the observed loop ask the real select again from its next turn on.  Twice is once."""
         self.resume()
+        self._awake = None
         if self._reactor.select is self:
             self._reactor.select = self._real
 
@@ -122,16 +126,23 @@ class Gate:
     def __call__(self, reading: Sequence[int], writing: Sequence[int], third: Sequence[int],
                  timeout: Optional[float]) -> Answer:
         """As select."""
-        now = self._clock()
-        self.longest = max(self.longest, now - self._awake_since)
+        now, awake = self._clock(), self._awake
+        if awake is not None:
+            self._awake = None
+            if now - awake[1] > self.longest[0]:
+                self.longest = now - awake[1], awake[0]
         until = None if timeout is None else self.time() + timeout
         answer = None
         if self._known is not None and not (self.paused or self.pace):
             answer = self._directly(reading, writing, third, timeout, self.page.due - now)
         if answer is None:
             answer = self._turn_the_page((reading, writing, third), until)
-        self._awake_since = self._clock()
+        self._awake = self._reactor.turns, self._clock()
         return answer
+
+    def awake(self) -> Awake:
+        """In which turn the observed loop is awake and since when, None while it is in select.  From any thread."""
+        return self._awake
 
     def _directly(self, reading: Any, writing: Any, third: Any, timeout: Optional[float], idle: float
                   ) -> Optional[Answer]:
@@ -156,8 +167,12 @@ class Gate:
         self._question, self._until = question, until
         self._asked = self._reactor.asked
         self._answer = None
+        began = time.thread_time()
         while self._answer is None:
             self.page.turn()
+            now = time.thread_time()
+            self.spent += now - began
+            began = now
         self._answered = self._reactor.turns, self._clock()
         if isinstance(self._answer, Exception):
             raise self._answer

@@ -16,13 +16,14 @@ from reactor.endpoint import Endpoint
 from reactor.loop import WINDOWS
 from reactor.trace import Event
 
-from ..glassbox.doctor import Finding
+from ..glassbox.doctor import SLOW, Finding
 from ..glassbox.observe import Observer, together
 from ..glassbox.watchdog import Watchdog
 from .frames import Figures, frame, rows_of
 from .gate import Gate
 from .kernel import Peers, arrived, unacknowledged
 from .snapshot import marks
+from .tape import Tape
 from .watch import PERIOD, Ring, Watch
 
 BEAT = 0.05  # seconds from one frame to the next, at least
@@ -30,6 +31,7 @@ COST = 20  # beats take at most one of so many parts of the time
 HEARTBEAT, COUNTERS, STATE = 0.25, 0.5, 1.0  # seconds from one such message to the next
 MOST_COLUMNS = 400  # in one message
 MOST_FINDINGS = 200
+IN_A_THREAD = "reactor.call_in_thread(work, done) for what blocks"
 encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
@@ -50,6 +52,8 @@ class Observers:
     def set(self, *ours: Observer) -> None:
         """Let these observe, and no others of ours; those of the program go on in any case."""
         observer = self._reactor.observer
+        if observer is self._installed and self._all == [*self._others, *ours]:
+            return
         if observer is self._installed:
             self._others = [other for other in self._others if other in self._all]
         else:
@@ -93,8 +97,9 @@ class Hub:
         self.frames = 0  # how many there were
         self.began = gate.time()
         self.counters = ""  # as the last message had them
-        self.recorder: Optional[Observer] = None
+        self.tape = Tape(reactor)
         self._reactor = reactor
+        self._gate = gate
         self._page = gate.page
         self._observers = Observers(reactor)
         self._watch = Watch(reactor, self.ring, self._found, self.wire, idle)
@@ -111,7 +116,7 @@ class Hub:
 
     def begin(self) -> None:
         """Observe the loop, and tell the browsers.  To be called between two turns."""
-        self._watchdog = Watchdog(self._stuck.append)
+        self._watchdog = Watchdog(self._stuck.append, awake=self._gate.awake)
         self._watchdog.__enter__()
         self._watch.allow()
         self.wire()
@@ -134,9 +139,9 @@ class Hub:
 
     def wire(self) -> None:
         """Let exactly those observe who have something to hear."""
-        ours: List[Observer] = [] if self.recorder is None else [self.recorder]
+        ours: List[Observer] = [self.tape] if self.tape.is_on else []
         if self._watchdog is not None and not self._watch.resting:
-            ours += [self._watchdog, self._watch]
+            ours.append(self._watch)
         self._observers.set(*ours)
 
     # -- the beat
@@ -144,20 +149,26 @@ class Hub:
     def _beat(self) -> None:
         began = self._page.time()
         if self._period.is_due(began):
-            was_resting = self._watch.resting
             self._watch.allow()
-            if was_resting:
-                self.wire()
+            self.wire()
         if self._counting.is_due(began):
             self._count()
             self._watch.look()
         while self._stuck:
-            self._found(_stuck(self._stuck.popleft()))
+            text = self._stuck.popleft()
+            self._found(Finding(int(text.split()[1]), "stuck", "", text, IN_A_THREAD))
+        self._mind_who_was_not_heard()
         self.draw()
         for browser in list(self.browsers):
             browser.stream.wake()
         # With a thousand connections a frame takes its time, and the observed loop waits for it.
         self._timer = self._page.call_later(max(BEAT, COST * (self._page.time() - began)), self._beat)
+
+    def _mind_who_was_not_heard(self) -> None:
+        (seconds, turn), self._gate.longest = self._gate.longest, (0.0, 0)
+        if seconds * 1000 > SLOW and self.ring.find(turn) is None:
+            self._found(Finding(turn, "slow", "", f"turn {turn:,} took {seconds * 1000:,.0f} ms; the page did not hear "
+                                "which callback that was", IN_A_THREAD))
 
     def draw(self) -> None:
         """Make a new frame where there is something new to see, and somebody to see it."""
@@ -190,13 +201,14 @@ class Hub:
 
     def _count(self) -> None:
         counters = self._reactor.counters()
-        now = Sample(self._page.time(), counters.turns, counters.asleep, counters.awake)
+        awake = max(counters.awake - self._gate.spent, 0.0)  # without the page's own part
+        now = Sample(self._page.time(), counters.turns, counters.asleep, awake)
         before = self._samples[0] if self._samples else now
         self._samples.append(now)
         both = now.asleep - before.asleep + now.awake - before.awake
         self.counters = message("counters", {
             "turns": counters.turns, "events": counters.events, "received": counters.received, "sent": counters.sent,
-            "asleep": round(counters.asleep, 3), "awake": round(counters.awake, 3), "endpoints": counters.endpoints,
+            "asleep": round(counters.asleep, 3), "awake": round(awake, 3), "endpoints": counters.endpoints,
             "most": counters.most_endpoints, "largest": counters.largest_queue,
             "turns_per_second": round((now.turns - before.turns) / max(now.time - before.time, BEAT), 1),
             "asleep_share": round((now.asleep - before.asleep) / both, 4) if both > 0 else 1.0})
@@ -230,11 +242,6 @@ class Hub:
         """The frame of a turn in the ring; None where it is not there (any more)."""
         found = self.ring.find(number)
         return None if found is None else frame(*found, self.began, WINDOWS)
-
-
-def _stuck(text: str) -> Finding:
-    number = int(text.split()[1])
-    return Finding(number, "stuck", "", text, "reactor.call_in_thread(work, done) for what blocks")
 
 
 class Browser:

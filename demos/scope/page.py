@@ -7,9 +7,10 @@ name of its own that leads here is not ours.  Whatever is not in order gets 403,
 from __future__ import annotations
 
 import hmac
+import io
 import json
+import logging
 import os
-import tempfile
 from typing import Any, Callable, Dict, Tuple
 from urllib.parse import parse_qs
 
@@ -27,6 +28,9 @@ MOST_BODY = 64 * 1024 * 1024 + 1024 * 1024  # bytes: a recording of the greatest
 MOST_CONTROL = 64 * 1024
 HEADERS = (("Content-Security-Policy", "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:"),
            ("Referrer-Policy", "no-referrer"), ("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff"))
+
+
+log = logging.getLogger("demos.scope")
 
 
 class Application:
@@ -54,7 +58,11 @@ class Application:
         first, _, more = "".join(request.path.split("/", 2)[2:]).partition("/")
         route = self._routes.get((request.method, first))
         if route is not None:
-            return route(request, more)
+            try:
+                return route(request, more)
+            except Exception:  # the HTTP server would log it with the path, which has the token in it
+                log.exception("the page failed on %s", first)
+                return error_response(500, HEADERS)
         other = next((method for method, name in self._routes if name == first), None)
         return error_response(404 if other is None else 405, HEADERS + ((("Allow", other),) if other else ()))
 
@@ -127,8 +135,6 @@ class Application:
 
     def _open(self, request: Request, more: str) -> Answer:
         name = parse_qs(request.query).get("name", ["a recording"])[-1][:200]
-        file = tempfile.TemporaryFile()
-        file.write(request.body)
         later = Later()
 
         def done(result: Any) -> None:
@@ -138,7 +144,7 @@ class Application:
                 later.answer(_json({name: value for name, value in result.summary().items() if name != "name"}))
             else:
                 later.answer(_json({"error": str(result)}, 400))
-        read_all(file, name, self._call_later, done)
+        read_all(io.BytesIO(request.body), name, self._call_later, done)
         return later
 
 

@@ -1,8 +1,7 @@
 """How every endpoint stands, taken from the live objects, as state.py would tell it from the events.
 
 It is what the page begins with when it did not see what was before: between two turns it equals what all the
-events since the beginning would have made, but for the bytes that a connection has received and sent so far,
-which nobody counted.  The only file here that looks inside the reactor's objects.
+events since the beginning would have made.  The only file here that looks inside the reactor's objects.
 """
 from __future__ import annotations
 
@@ -27,7 +26,7 @@ def snapshot(reactor: Reactor) -> Connections:
         connection = make(endpoint)
         if connection is not None:
             connection.turn = reactor.turns
-            connection.begun = connection.sort == "listener"  # which receives and sends nothing
+            connection.begun = connection.sort != "datagram socket"  # of which nobody counts the bytes
             connections.open[endpoint.name] = connection
     return connections
 
@@ -51,6 +50,7 @@ def _stream(transport: StreamTransport) -> Connection:
     connection = Connection(transport.name, "connection", 0, _peer(transport))
     server = owner_of(transport._on_end)
     connection.server = server.name if isinstance(server, Endpoint) else ""
+    connection.received, connection.sent = transport.received, transport.sent
     connection.closing, connection.lost = transport._closing, transport._lost
     connection.depth = connection.highest = transport.get_write_buffer_size()
     connection.reading_paused, connection.peer_ended = transport._paused, transport._eof_in

@@ -48,7 +48,9 @@ class Tape:
     def _tell_who_is_there(self, recorder: Recorder, event: Event) -> None:
         for connection in snapshot(self._reactor).open.values():
             facts = {"who": connection.name, "sort": connection.sort, "peer": connection.peer,
-                     "server": connection.server, "depth": connection.depth, "states": connection.states}
+                     "server": connection.server, "depth": connection.depth, "states": connection.states,
+                     "received": connection.received if connection.begun else None,
+                     "sent": connection.sent if connection.begun else None}
             recorder(event._replace(kind="found", facts=facts))
 
     def end(self) -> None:

@@ -21,7 +21,7 @@ class Throttle:
         self._transport = transport
         self._wanted = transport.is_reading()  # by its protocol
         self._timer: Optional[Timer] = None
-        transport.__class__ = _slow(self)
+        self._become(_slow(self))
 
     @property
     def portion(self) -> int:
@@ -53,10 +53,16 @@ class Throttle:
     def end(self) -> None:
         """Read as fast as the protocol likes.  Twice is once."""
         if type(self._transport) is not StreamTransport:
-            self._transport.__class__ = StreamTransport
+            self._become(StreamTransport)
             if self._timer is not None:
                 self._timer.cancel()
                 self._go_on()
+
+    def _become(self, kind: Any) -> None:
+        self._transport.__class__ = kind
+        if self._transport._reader is not None:  # it calls the method of the class before
+            self._transport._unwatch()
+            self._transport._watch()
 
     def _go_on(self) -> None:
         self._timer = None
@@ -72,12 +78,11 @@ def _slow(throttle: Throttle) -> Any:
 
         __slots__ = ()
 
-        def _receive(self) -> Optional[bytes]:
-            self._appetite = throttle.portion
-            data = super()._receive()
-            if data and not self._closing:
-                throttle.took(len(data))
-            return data
+        def _on_readable(self) -> None:
+            self._appetite, before = throttle.portion, self.received
+            super()._on_readable()
+            if self.received > before and not self._closing:
+                throttle.took(self.received - before)
 
         def pause_reading(self) -> None:
             """As any transport's."""

@@ -152,7 +152,7 @@ class Watch:
 
     def stop(self) -> None:
         """Forget the turn that is being heard: not all of it will be."""
-        self._events = None
+        self._events = self._before = None
 
     def allow(self) -> None:
         """A new period begins."""
@@ -172,8 +172,8 @@ class Watch:
         newest = self._ring.newest(1)
         if not newest:
             return (Seen(self._events), self.connections) if self._events else None
-        # Often nothing has been told since then but the beginning of the next turn, which changes nothing.
-        if newest[0] is self._before and (self.resting or self.begun() is not None):
+        # Mostly nothing was told since then, or the beginning of the next turn, which changes nothing.
+        if newest[0] is self._before and (self._events is None or len(self._events) == 1):
             return newest[0], self.connections
         return self._ring.find(newest[0].number)
 

@@ -142,7 +142,7 @@ class Runs(unittest.TestCase):
 
     def test_the_whole_program_in_a_moment(self):
         with tempfile.TemporaryDirectory() as folder, mock.patch.object(benchmark, "FULL", TINY), \
-                mock.patch.object(benchmark, "_pin"), mock.patch.object(benchmark, "more_descriptors", lambda: 300), \
+                mock.patch.object(benchmark, "pin"), mock.patch.object(benchmark, "more_descriptors", lambda: 300), \
                 contextlib.redirect_stdout(io.StringIO()) as out:
             path = os.path.join(folder, "costs.svg")
             self.assertEqual(benchmark.main(["--svg", path]), 0)

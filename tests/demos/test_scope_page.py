@@ -289,25 +289,6 @@ class TestComingAndGoing(EchoCase):
             self.assertEqual("paused", again.wait("state")["mode"])
 
 
-class TestSlowBrowsers(EchoCase):
-
-    def test_one_that_does_not_read_costs_nothing_and_is_told_what_it_missed(self):
-        self.browser()
-        sleepy = socket.socket()
-        self.addCleanup(sleepy.close)
-        sleepy.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        host, port = self.host.split(":")
-        sleepy.connect((host, int(port)))
-        sleepy.settimeout(5.0)
-        sleepy.sendall(f"GET {self.path}events HTTP/1.1\r\nHost: {self.host}\r\n\r\n".encode())
-        self.assertTrue(sleepy.recv(1))
-        for _ in range(2):
-            self.client()
-        page = self.scope._page
-        queued = self.on_loop(lambda: max(getattr(one, "get_write_buffer_size", int)() for one in page.endpoints))
-        self.assertLess(queued, 400 * 1024)
-
-
 class TestStrangers(EchoCase):
     """Whoever knows no token, or comes by another name, gets nothing and changes nothing."""
 

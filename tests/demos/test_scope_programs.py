@@ -120,6 +120,15 @@ class TestOption(Case):
         turns = [event.turn for event in events]
         self.assertEqual(sorted(turns), turns)
 
+    def test_a_hostile_kernel_is_hostile_to_the_program_and_not_to_its_page(self):
+        server, page = self.echo("--hostile", "7,resets_at=10")
+        with page.looking() as response:
+            self.assertGreater(sum(len(response.readline()) for _ in range(20)), 500)
+        with connected(server.port) as client, self.assertRaises((ConnectionResetError, BrokenPipeError)):
+            for _ in range(100):
+                client.sendall(b"0123456789")
+                client.recv(100)
+
     def test_the_program_ends_at_once_though_it_is_held(self):
         for signum in (signal.SIGINT, signal.SIGTERM):
             with self.subTest(signum=signum):

@@ -543,7 +543,7 @@ class TestPolicyForExceptions(LoopCase):
         """Edge case 30."""
         with self.assertLogs("reactor", "ERROR"):
             self.reactor.call_now(self.raise_it)
-        self.reactor.call_now(self.note, "now")
+        self.reactor.call_now(lambda: self.note("now"))
         self.assertEqual(["now"], self.ran)
 
     def test_after_an_error_nothing_keeps_the_connection_alive(self):
@@ -672,6 +672,18 @@ class TestClosing(LoopCase):
         self.assertEqual(1, len(self.ran))
         self.assertIsInstance(self.ran[0], ConnectionAbortedError)
         self.assertIn("Connector", repr(connector))
+
+    def test_what_ends_together_ends_in_the_order_of_its_birth(self):
+        """So that two runs of one program can be compared to their end."""
+        ended = []
+        for end in (lambda: (self.reactor.shut_down(), run_turns(self.reactor)), self.reactor.close):
+            for number in range(20):
+                ours, _ = self.pair()
+                self.reactor.adopt(lambda number=number: Recorder(
+                    connection_lost=lambda protocol, exc: ended.append(number)), ours)
+            self.reactor.turn(0)
+            end()
+        self.assertEqual([*range(20)] * 2, ended)
 
     def test_a_connection_closed_before_its_first_turn_sees_made_and_lost(self):
         """Edge case 39: the grammar of the callbacks holds even then."""

@@ -60,7 +60,6 @@ class TestVerbs(Case):
             reactor.run()
         self.assertTrue(reactor.closed)
 
-
     def test_another_select_may_take_over_between_two_turns(self):
         reactor = self.open_reactor()
         asked = []

@@ -246,6 +246,21 @@ class ReadingTest(TransportCase):
         self.settle()
         self.assert_lost(protocol, BrokenPipeError)
 
+    def test_an_exception_that_cannot_even_be_shown_costs_its_own_connection_and_not_the_loop(self):
+        class Unprintable(Exception):
+            def __str__(self):
+                raise RuntimeError("not even this works")
+            __repr__ = __str__
+
+        def fail(protocol, data):
+            raise Unprintable
+
+        _, protocol, peer = self.connect(data_received=fail)
+        peer.send(b"x")
+        with self.assertLogs("reactor", "ERROR"):
+            self.settle()
+        self.assertEqual([Unprintable], [type(exc) for exc in protocol.lost])
+
     def test_a_protocol_that_raises_loses_its_own_connection_and_no_other(self):
         """Edge case 107: one line in the log, connection_lost with what was raised, others go on."""
         def fail(protocol, *args):
@@ -545,7 +560,7 @@ class WritingTest(TransportCase):
         transport.write(b"x" * 35)
         transport.write(b"y" * 35)
         self.reactor.turn(0)
-        self.assertEqual(20, len(sock.sent))
+        self.assertEqual(10, len(sock.sent))
         self.settle()
         self.assertEqual(b"x" * 35 + b"y" * 35, sock.sent)
 

@@ -65,9 +65,14 @@ for names, description in rows("| fact | what it is |"):
         FACTS[name] = next(check for start, check in CHECKS if description.startswith(start))
 
 
+def no_constant(name):
+    """Python reads and writes NaN and Infinity, which JSON does not have."""
+    raise AssertionError(f"{name} is not JSON")
+
+
 def hold(line, number):
     """AssertionError unless this is line `number`, from 0, of a recording by the letter of the grammar."""
-    parsed = json.loads(line)
+    parsed = json.loads(line, parse_constant=no_constant)
     assert line.isascii() and line.endswith("\n"), line
     if number == 0:
         wrong = [name for name, check in HEADER.items() if not check(parsed.pop(name))]

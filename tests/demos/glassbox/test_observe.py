@@ -4,6 +4,7 @@ import logging
 import os
 import tempfile
 import unittest
+from collections import Counter
 from unittest import mock
 
 from demos.glassbox.observe import add_options, observed, together
@@ -111,6 +112,42 @@ class Demos(Observed):
         self.assertRegex(ended.stderr.decode(), r"#\d+ recv 6")
         with open_recording(self.path) as recording:
             self.assertEqual(["closed", "end"], [event.kind for event in recording if event.kind in ("closed", "end")])
+
+    def recorded(self, server, client_command, stdin=b""):
+        """The events of what a client records, each line held to the grammar; with --trace it said them too."""
+        with Running(*server) as running:
+            command = [word.format(port=running.port) for word in client_command]
+            ended = client(*command, "--record", self.path, "--record-bytes", "--trace", stdin=stdin)
+        self.assertEqual(0, ended.returncode, ended.stderr)
+        with open(self.path, encoding="ascii") as file:
+            for number, line in enumerate(file):
+                hold(line, number)
+        with open_recording(self.path) as recording:
+            events = list(recording)
+        self.assertEqual("end", events[-1].kind)
+        self.assertIn(b"select waits for", ended.stderr)
+        return Counter(event.kind for event in events)
+
+    def test_every_client_can_be_recorded_and_traced_from_its_first_connection_to_its_last(self):
+        cases = [
+            (("echo_server",), ("echo_client", "127.0.0.1", "{port}"), b"a\nb\n", {"connected": 1, "received": 2}),
+            (("uppercase_server",), ("uppercase_client", "127.0.0.1", "{port}"), b"a\n\n", {"connected": 1}),
+            (("uppercase_server", "--udp"), ("uppercase_client", "--udp", "127.0.0.1", "{port}"), b"a\nb\n\n",
+             {"opened": 1, "datagram received": 2}),
+            (("address_book_server",), ("address_book_client", "127.0.0.1", "{port}"), b"John\nJohn\n",
+             {"connected": 2, "closed": 2}),
+            (("clock_server",), ("clock_client", "127.0.0.1", "{port}"), b"Time\nDate\n-1\n",
+             {"connected": 2, "closed": 2}),
+            (("bulk_receiver",), ("bulk_sender", "--bytes", "200000", "127.0.0.1", "{port}"), b"",
+             {"connected": 1, "half-closed": 1, "closed": 1}),
+            (("echo_server",), ("talk", "127.0.0.1", "{port}"), b"hello\n", {"connected": 1, "half-closed": 1}),
+            (("web_hello_server",), ("http_fetch", "http://127.0.0.1:{port}/"), b"", {"connected": 1, "closed": 1}),
+            (("echo_server",), ("lookup", "127.0.0.1"), b"", {"timer set": 1}),
+        ]
+        for server, command, stdin, wanted in cases:
+            with self.subTest(client=command[0]):
+                kinds = self.recorded([*server, "--port", "0"], command, stdin)
+                self.assertEqual(wanted, {kind: kinds[kind] for kind in wanted})
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from protocols.echo import Echo
 from protocols.idle import IdleLimit
 from reactor import Reactor
 from reactor.testing import FakeClock, pair, run_turns
-from reactor.trace import SENTENCES, Event
+from reactor.trace import SENTENCES, SHOWN, Event
 
 from .traffic import Traffic
 
@@ -123,6 +123,17 @@ class Full(unittest.TestCase):
         rest = {"listening", "full", "connecting", "connected", "failed", "opened", "quick look", "dropped",
                 "datagram received", "datagram sent", "datagram queued", "blocked"}
         self.assertEqual(set(), set(SENTENCES) - kinds - rest)
+
+    def test_the_words_that_are_written_out_for_speed_are_those_of_the_core(self):
+        data = b"it's\n" + bytes(SHOWN)
+        facts = {"received": {"who": "#1", "size": 1234, "data": data},
+                 "ran": {"callback": "f", "milliseconds": 0.12345},
+                 "sent": {"who": "#1", "offered": 1234, "taken": 1234, "left": 0, "data": data}}
+        for kind in facts:
+            event = Event(0.0, 0, kind, facts[kind])
+            head = f"'{repr(data[:SHOWN])[2:-1]}' ..."
+            whole = SENTENCES[kind].format_map({**facts[kind], "head": head})
+            self.assertEqual(whole[whole.startswith("#1") * 3:], what(event))
 
 
 class Brief(unittest.TestCase):

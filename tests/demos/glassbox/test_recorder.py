@@ -97,6 +97,16 @@ class Grammar(Recorded):
         sent = b"".join(base64.b64decode(event["bytes"]) for event in events if "bytes" in event)
         self.assertEqual(message, sent)
 
+    def test_numbers_that_json_does_not_have_are_not_written(self):
+        with Reactor() as reactor:
+            recorder = reactor.observer = Recorder(self.path, reactor.time())
+            for when in (float("inf"), float("-inf"), 1e300):
+                reactor.call_at(when, int)
+            reactor.turn(0)
+        recorder.close()
+        for number, line in enumerate(self.lines()):
+            hold(line, number)
+
 
 class Reading(Recorded):
     def test_what_is_read_back_is_what_was_told(self):
@@ -191,6 +201,21 @@ class Bounds(Recorded):
         os.close(reader)
         said = self.record_echo(recorder)
         self.assertRegex(said, r"^the recording /dev/fd/\d+ ends here: Broken pipe\n$")
+
+    @unittest.skipUnless(os.path.exists("/dev/fd"), "pipes have no names here")
+    def test_a_pipe_that_nobody_reads_keeps_nobody_waiting(self):
+        reader, writer = os.pipe()
+        self.addCleanup(os.close, reader)
+        recorder = Recorder(f"/dev/fd/{writer}", 0.0)
+        os.close(writer)
+        said = self.record_echo(recorder, messages=400)
+        self.assertRegex(said, r"^the recording /dev/fd/\d+ ends here: whoever reads it is too slow\n$")
+
+    @unittest.skipUnless(hasattr(os, "mkfifo"), "there are no named pipes here")
+    def test_a_named_pipe_without_a_reader_is_no_place_to_record_to(self):
+        os.mkfifo(self.path)
+        with self.assertRaises(OSError):
+            Recorder(self.path, 0.0)
 
     def test_all_that_has_happened_is_in_the_file_before_the_loop_falls_asleep(self):
         sizes = []

@@ -45,7 +45,8 @@ class States(unittest.TestCase):
         for _ in range(150):
             traffic.step()
             loop = traffic.reactor
-            after[loop.turns - 1] = loop.received, loop.sent, {
+            counters = loop.counters()
+            after[loop.turns - 1] = counters.received, counters.sent, {
                 endpoint.name: live(endpoint) for endpoint in loop.endpoints if isinstance(endpoint, StreamTransport)}
         traffic.close()
         recorder.close()
