@@ -16,6 +16,7 @@ const MOST_EARLIER = 6;
 const MOST_COLUMNS = 4000;
 const READABLE = 8;            // turns a second that somebody can follow
 const SILENCE = 1500;          // ms without a heartbeat, from which on the loop is said to be stuck
+const INSTANT = 0.00005;       // seconds below which nobody slept: select was asked, and answered
 const BREATH = 4000;           // ms between two things that a screen reader is given to say
 
 const LETTERS = {r: "read", w: "wrote", e: "EAGAIN", a: "came", c: "went", x: "failed", S: "slow", "@": "spins"};
@@ -38,7 +39,7 @@ const still = matchMedia("(prefers-reduced-motion: reduce)");
 const live = {hello: {}, state: {mode: "gone"}, counters: null, frame: null, arrived: 0, beat: 0, unseen: 0,
               findings: [], earlier: [], gone: false, stuck: 0, culprit: ""};
 const look = {turn: null, frame: null};    // a turn that is not the newest; null: now
-const page = {stepped: null, largest: 65536, part: "look", spokenAt: 0, playing: 0};
+const page = {stepped: null, largest: 65536, part: "look", drawn: null, spokenAt: 0, playing: 0};
 
 const replaying = () => Boolean(live.state.replay);
 const isStuck = () => live.stuck > 0 && !$("alarm").classList.contains("over");
@@ -98,11 +99,19 @@ function seconds(time) {
   return `${time.toFixed(time < 10 ? 2 : 1)} s`;
 }
 
+/* Three digits are enough where there are many. */
+function short(number, many = 1e5) {
+  if (number < many) return count(number);
+  return number < 1e6 ? `${count(number / 1e3)} k` : `${(number / 1e6).toFixed(number < 1e8 ? 1 : 0)} M`;
+}
+
 function many(number, one, more = `${one}s`) {
   return `${count(number)} ${number === 1 ? one : more}`;
 }
 
-const lettersInWords = letters => [...letters].map(letter => LETTERS[letter]).join(", ");
+/* What is wrong stands first. */
+const lettersInWords = letters => [..."@Sx".split("").filter(letter => letters.includes(letter)),
+  ...letters.replace(/[@Sx]/g, "")].map(letter => LETTERS[letter]).join(", ");
 
 // -- painting: what changed is drawn with the next picture of the screen
 
@@ -141,12 +150,12 @@ const PAINT = {
   figures() {
     const {counters, frame, state} = live;
     const turn = Math.max(counters ? counters.turns - 1 : -1, frame ? frame.turn : -1);
-    put($("turns"), turn < 0 ? "–" : count(turn));
+    put($("turns"), turn < 0 ? "–" : short(turn, 1e7));
     if (counters) {
       put($("asleep"), percent(counters.asleep_share));
       fill($("asleep-bar"), counters.asleep_share);
       const rate = counters.turns_per_second;
-      put($("rate"), rate < 10 ? rate.toFixed(1) : count(rate));
+      put($("rate"), rate < 10 ? rate.toFixed(1) : short(rate));
       put($("counters"), `received ${bytes(counters.received)} · sent ${bytes(counters.sent)} · ` +
         `${many(counters.events, "event")} · at most ${many(counters.most, "endpoint")} · ` +
         `longest queue ${bytes(counters.largest)}`);
@@ -188,12 +197,12 @@ const PAINT = {
   },
 
   turn() {
-    const frame = shown();
+    const frame = page.drawn = shown();
     $("back").hidden = look.turn === null || replaying();
   flag($("stages"), "asleep", frame && isAsleep(frame));
     flag(document.body, "looking", look.turn !== null && !replaying());
     put($("which"), frame ? `Turn ${count(frame.turn)}` : "No turn yet");
-    put($("moment"), frame ? `at ${frame.t.toFixed(3)} s${look.turn === null || replaying() ? "" : ", as it was then"}` : "");
+    put($("moment"), frame ? moment(frame.t) : "");
     if (!frame) return paintWords({words: [], more: 0});
     paintStages(frame);
     paintLists(frame);
@@ -208,8 +217,8 @@ const PAINT = {
 
   findings() {
     const found = live.findings;
-    put($("findings-count"), found.length ? String(found.length) : "");
-    $("healthy").hidden = found.length > 0;
+    put($("findings-count"), found.length ? `(${found.length})` : "nothing is wrong so far");
+    $("findings-scroll").hidden = !found.length;
     keyed($("findings"), [...found].reverse(), finding => `${finding.turn} ${finding.sentence}`, makeFinding, () => {});
   },
 
@@ -217,6 +226,11 @@ const PAINT = {
     timeline.draw();
   },
 };
+
+function moment(time) {
+  if (time < 0) return `begun ${seconds(-time)} before the recording`;
+  return `at ${time.toFixed(3)} s${look.turn === null || replaying() ? "" : ", as it was then"}`;
+}
 
 function nearest(divisor) {
   return SPEEDS.reduce((best, one) => Math.abs(one - divisor) < Math.abs(best - divisor) ? one : best, 1);
@@ -245,7 +259,7 @@ function paintStages(frame) {
   if (isAsleep(frame)) return paintAsleep();
   put($("slept"), seconds(frame.slept));
   fill($("slept-bar"), share);
-  put($("slept-share"), `${percent(share)} of this turn`);
+  put($("slept-share"), frame.slept < INSTANT ? "as long as asking takes" : `${percent(share)} of this turn`);
   const ready = [...frame.readable.map(who => [who, "read"]), ...frame.writable.map(who => [who, "write"])];
   put($("ready-count"), ready.length ? many(ready.length, "socket") : "nobody");
   keyed($("ready"), chips(ready), ([who, how]) => who + how, () => make("span"), (node, [who, how]) => {
@@ -363,6 +377,7 @@ function paintConnections(frame) {
 
 function paintNobody(streams, listeners) {
   $("nobody").hidden = streams.length > 0;
+  $("invitation").hidden = look.turn !== null || Boolean(live.state.experiment);
   $("listeners").hidden = !listeners.length;
   if (listeners.length) {
     const [host, port] = listeners[0].peer.split(", ")[0].split(/:(?=\d+$)/);
@@ -577,7 +592,7 @@ class Track {
   }
 }
 
-const LABELS = 84, TOP = 4, SLEEP = 26, AXIS = 17, GAP = 30, PER_SECOND = 90, WIDEST = 400;
+const LABELS = 84, TOP = 4, SLEEP = 26, AXIS = 17, GAP = 30, PER_SECOND = 90, WIDEST = 400, EDGE = 4;
 
 class Timeline {
   constructor() {
@@ -632,14 +647,14 @@ class Timeline {
   drawColumns(pen, width, height) {
     const {columns} = this.track;
     this.hits = [];
-    let x = width - 3, labelled = width - 20;
+    let x = width - EDGE, labelled = width - 20;
     for (let place = this.right === null ? columns.length - 1 : this.track.place(this.right); place >= 0 && x > LABELS; place--) {
       const column = columns[place], wide = this.width(column);
       x -= wide;
       if (x < LABELS) break;
       this.hits.push([x, wide, place]);
       this.drawColumn(pen, column, x, wide);
-      if (column[0] === (shown() || {}).turn) this.drawChosen(pen, x, wide, height);
+      if (column[0] === (page.drawn || {}).turn) this.drawChosen(pen, x, wide, height);
       if (column[0] % 5 === 0 && x + 70 < labelled || place === columns.length - 1 && columns.length < 5) {
         pen.fillStyle = this.colours.soft;
         pen.font = `11px ${this.colours.font}`;
@@ -720,7 +735,7 @@ class Timeline {
   }
 
   describe() {
-    const {columns} = this.track, chosen = shown(), track = $("track");
+    const {columns} = this.track, chosen = page.drawn, track = $("track");
     if (!columns.length || !chosen) return;
     const column = columns[this.place(chosen.turn)];
     const words = `turn ${count(column[0])}: slept ${seconds(column[2])}, awake ${seconds(column[3])}` +
@@ -747,7 +762,7 @@ class Timeline {
   /* Move the window so that the turn is in it, and no room is left where there are more turns. */
   reveal(turn) {
     const {columns} = this.track, last = columns.length - 1, place = this.place(turn);
-    const room = Math.max(Math.floor(($("canvas").clientWidth - LABELS) / this.each) - 1, 1);
+    const room = Math.max(Math.floor(($("canvas").clientWidth - LABELS - EDGE) / this.each) - 1, 1);
     const right = this.right === null ? last : this.place(this.right);
     if (place < right - room + 3 || place > right) {
       const wanted = Math.min(Math.max(place + (room >> 1), room), last);
@@ -1050,6 +1065,7 @@ const HEAR = {
       play();
     }
     calmly("turn", isTooFast() ? 250 : 0);
+    calmly("track", still.matches ? 500 : 0);
   },
 
   columns(told) {
@@ -1065,6 +1081,7 @@ const HEAR = {
     live.state = state;
     if (before.mode !== state.mode) speak({paused: "Paused.", running: "Running.", slow: "Slow motion."}[state.mode], true);
     replayChanged(before.replay, state.replay);
+    if (Boolean(before.experiment) !== Boolean(state.experiment)) change("turn");
     change("controls", "experiment", "figures", "now");
   },
 
@@ -1096,11 +1113,17 @@ function makeExperiment(experiment) {
   button.append(make("span", "number", String(experiment.id)), make("b", "", experiment.title), make("span", "text", experiment.do));
   button.onclick = () => {
     $("experiments-dialog").close();
-    page.part = "look";
-    control({do: "experiment", id: experiment.id});
+    begin(experiment.id);
   };
   node.append(button);
   return node;
+}
+
+async function begin(id) {
+  page.part = "look";
+  if (replaying()) await control({do: "close replay"});
+  else back();
+  control({do: "experiment", id});
 }
 
 function showDialog(id) {

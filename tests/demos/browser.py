@@ -1,4 +1,4 @@
-"""A real browser without a window, driven over the WebDriver protocol: JSON over HTTP, from the standard library alone."""
+"""A real browser without a window, driven over the WebDriver protocol: JSON over HTTP, by the standard library."""
 import base64
 import http.client
 import json
@@ -143,8 +143,8 @@ class Browser:
 
     def until_text(self, css, part, **kwargs):
         """Wait until the element says that, among other things."""
-        return self.until("(document.querySelector(arguments[0]) || {textContent: ''}).textContent.includes(arguments[1])",
-                          css, part, **kwargs)
+        says = "(document.querySelector(arguments[0]) || {textContent: ''}).textContent.includes(arguments[1])"
+        return self.until(says, css, part, **kwargs)
 
     def _element(self, css):
         return self._command("POST", "/element", using="css selector", value=css)[ELEMENT]

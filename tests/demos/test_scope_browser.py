@@ -82,8 +82,10 @@ class TestSeeing(PageCase):
 
     def test_everything_that_can_be_pressed_has_a_name(self):
         self.client(b"hello\n")
-        nameless = browser.run("""return [...document.querySelectorAll('button, select, a, input:not([type=file])')]
-            .filter(node => !(node.textContent.trim() || node.getAttribute('aria-label'))).map(node => node.outerHTML)""")
+        nameless = browser.run("""
+            return [...document.querySelectorAll('button, select, a, input:not([type=file])')]
+                .filter(node => !(node.textContent.trim() || node.getAttribute('aria-label')))
+                .map(node => node.outerHTML)""")
         self.assertEqual([], nameless)
 
     def test_a_clients_line_appears_in_the_words_and_its_connection_in_a_row(self):
@@ -195,8 +197,8 @@ class TestControls(PageCase):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         path = os.path.join(folder.name, "lecture.rec")
-        with urllib.request.urlopen(self.url + browser.run("return document.querySelector('#download').getAttribute('href')"),
-                                    timeout=PATIENCE) as answer, open(path, "wb") as file:
+        link = browser.run("return document.querySelector('#download').href")
+        with urllib.request.urlopen(link, timeout=PATIENCE) as answer, open(path, "wb") as file:
             file.write(answer.read())
         return path
 
