@@ -161,7 +161,8 @@ class Gate:
         self._answered = self._reactor.turns, self._clock()
         if isinstance(self._answer, Exception):
             raise self._answer
-        return self._answer
+        # What the page's callbacks did behind the answer: whoever it names may be watched no more.
+        return self._answer if self._asked is self._reactor.asked else NOBODY
 
     # -- asked by the page's loop
 
