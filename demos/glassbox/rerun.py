@@ -31,16 +31,19 @@ from reactor.trace import Event
 from ..commandline import Parser
 from .observe import add_options
 from .script import CannotRerun, Over, Script
-from .scripted import ScriptedReactor
+from .scripted import ScriptedKernel, ScriptedReactor
 
 
-def rerun(events: Iterator[Event], header: Dict[str, Any], program: str) -> str:
+def rerun(events: Iterator[Event], header: Dict[str, Any], program: str, *, part: bool = False) -> str:
     """Run it again; why it ended, in words.  Diverged, or CannotRerun where it cannot even begin.
 
-    `program` is MODULE:FACTORY, or empty for the demo that the header names.
+    `program` is MODULE:FACTORY, or empty for the demo that the header names.  With `part` the events are an excerpt
+    of what a loop did.
     """
     script = Script(events)
     reactor = ScriptedReactor(script)
+    if part:
+        reactor.number_as_recorded()
     try:
         with files_by_the_script():
             if program:
@@ -55,9 +58,10 @@ def rerun(events: Iterator[Event], header: Dict[str, Any], program: str) -> str:
 
 @contextlib.contextmanager
 def files_by_the_script() -> Iterator[None]:
-    """While inside, a file is sent by a socket that is asked how much of it the kernel took."""
+    """While inside, a file is sent by a socket that is asked how much of it the kernel took; by a real one as ever."""
     real = FileSlice.send
-    setattr(FileSlice, "send", lambda part, sock: sock.send_file(len(part)))
+    setattr(FileSlice, "send", lambda part, sock: sock.send_file(len(part)) if isinstance(sock, ScriptedKernel)
+            else real(part, sock))
     try:
         yield
     finally:

@@ -273,6 +273,14 @@ class Elsewhere:
             return handle
 
 
+def _recorded_numbers(script: Script) -> Iterator[int]:
+    # Each endpoint is made when the next event tells of its beginning.
+    while True:
+        facts = script.peek().facts
+        number = facts.get("connection", facts.get("who", ""))[1:]
+        yield int(number) if number.isdigit() else 0
+
+
 class ScriptedReactor(Reactor):
     """A Reactor on which everything outside the program comes from a script."""
 
@@ -284,6 +292,10 @@ class ScriptedReactor(Reactor):
         self._elsewhere = Elsewhere()
         self._was_woken = False  # in the turn before
         self.observer = script.observe
+
+    def number_as_recorded(self) -> None:
+        """Give each endpoint the number that it had, where the script leaves out some of them."""
+        self.numbers = _recorded_numbers(self._script)  # type: ignore[assignment]
 
     # -- select
 
