@@ -17,6 +17,7 @@ Theory of operation
 """
 from __future__ import annotations
 
+import argparse
 import contextlib
 import importlib
 import inspect
@@ -28,7 +29,6 @@ from reactor import Reactor
 from reactor.outbound import FileSlice
 from reactor.trace import Event
 
-from ..commandline import Parser
 from .observe import add_options
 from .script import CannotRerun, Over, Script
 from .scripted import ScriptedKernel, ScriptedReactor
@@ -94,7 +94,7 @@ def start_again(header: Dict[str, Any], reactor: Reactor) -> None:
 
 def unobserved(arguments: List[str]) -> List[str]:
     """Arguments without those that ask for a recording, which would be written over the one that is read."""
-    parser = Parser(add_help=False)
+    parser = argparse.ArgumentParser(add_help=False)
     add_options(parser)
     return parser.parse_known_args(arguments)[1]
 
