@@ -499,7 +499,7 @@ class Programs(Again):
         self.assertRegex(out, r"^one\nturn \d: recorded a send of b'two\\n' at byte 0 on #2, the program offered b'TWO")
         self.assertEqual((1, ""), (status, err))
         status, out, err = self.rerun_client(path, b"")
-        self.assertRegex(out, r"^turn \d: recorded: .*; the program has ended\n$")
+        self.assertRegex(out, r"^turn \d: recorded: #2 send: .* 'one\\n'; the program: #2 ends at once: by us\n$")
         with open(path, "rb") as file:
             self.assertEqual(before, file.read(), "the recording was written over")
 
