@@ -25,7 +25,8 @@ const LETTERS_AT_LENGTH = {
   a: "a connection came", c: "one was closed", x: "something failed", S: "a callback took more than 50 ms",
   "@": "spinning: somebody is ready again and nothing is done about it"};
 const LETTER_OF = {
-  received: "r", "datagram received": "r", ended: "r", sent: "w", "partly sent": "w", "datagram sent": "w", blocked: "e",
+  received: "r", "datagram received": "r", ended: "r", blocked: "e",
+  sent: "w", "partly sent": "w", "datagram sent": "w",
   accepted: "a", adopted: "a", connecting: "a", connected: "a", listening: "a", opened: "a", closed: "c", failed: "c",
   error: "x", raised: "x", lost: "x"};
 const STAGE_OF = {turn: "1", "quick look": "3", ready: "3"};
@@ -85,7 +86,11 @@ function keyed(parent, items, key, create, update) {
 // -- numbers in words
 
 const count = number => Math.round(number).toLocaleString("en");
-const percent = share => `${(share * 100).toFixed(share && share < 0.0995 || share > 0.99 && share < 0.9995 ? 1 : 0)} %`;
+
+function percent(share) {
+  const isFine = share && share < 0.0995 || share > 0.99 && share < 0.9995;
+  return `${(share * 100).toFixed(isFine ? 1 : 0)} %`;
+}
 
 function bytes(size) {
   if (size < 10000) return `${count(size)} B`;
@@ -169,8 +174,8 @@ const PAINT = {
     const {speed, recording, recorded, page: own, browsers} = live.state;
     const mode = live.gone ? "gone" : isStuck() ? "stuck" : replaying() ? "replay" : live.state.mode;
     document.body.dataset.mode = mode;
-    const words = {running: "Running", paused: "Paused", slow: `Slow ${slowness(speed)}`, gone: "Not there", stuck: "Stuck",
-                   replay: "Replay"};
+    const words = {running: "Running", paused: "Paused", slow: `Slow ${slowness(speed)}`, replay: "Replay",
+                   stuck: "Stuck", gone: "Not there"};
     put($("mode"), words[mode]);
     put($("pause"), live.state.mode === "paused" ? "Go on" : "Pause");
     $("speed").value = nearest(1 / (speed || 1));
@@ -191,7 +196,9 @@ const PAINT = {
     $("experiment").hidden = !told;
     if (!told) return;
     put($("experiment-title"), `${told.id}. ${told.title}`);
-    for (const tab of $("experiment-tabs").children) tab.setAttribute("aria-pressed", String(tab.dataset.part === page.part));
+    for (const tab of $("experiment-tabs").children) {
+      tab.setAttribute("aria-pressed", String(tab.dataset.part === page.part));
+    }
     put($("experiment-told"), told[page.part]);
     put($("experiment-note"), running.note || "");
   },
@@ -326,7 +333,8 @@ function paintLists(frame) {
 
 function watched(id, list, ready) {
   put($(`${id}-count`), list.length ? `(${list.length})` : "(nobody)");
-  const some = list.length <= MOST_LISTED ? list : [...list].sort(([a], [b]) => ready.has(b) - ready.has(a)).slice(0, MOST_LISTED);
+  const readyFirst = ([a], [b]) => ready.has(b) - ready.has(a);
+  const some = list.length <= MOST_LISTED ? list : [...list].sort(readyFirst).slice(0, MOST_LISTED);
   const rest = list.length - some.length, reasons = new Map();
   for (const [who, why] of some) reasons.set(why, [...reasons.get(why) || [], who]);
   if (rest) reasons.set(`and ${count(rest)} more`, []);
@@ -400,8 +408,8 @@ function makeRow(row) {
   const node = make("li", "row");
   const who = make("div", "who"), flow = make("div", "flow"), foot = make("div", "foot");
   node.parts = {
-    did: make("span", "did"), peer: make("span", "peer"), badges: make("span", "badges"), counts: make("span", "counts"),
-    queue: makePipe("queue", "your queue"), kernel: makePipe("kernel", "your kernel"),
+    did: make("span", "did"), peer: make("span", "peer"), badges: make("span", "badges"),
+    counts: make("span", "counts"), queue: makePipe("queue", "your queue"), kernel: makePipe("kernel", "your kernel"),
     theirs: makePipe("theirs", "peer’s kernel")};
   const {did, peer, badges, counts, queue, kernel, theirs} = node.parts;
   who.append(make("span", "name", row.name), did, peer, badges);
@@ -409,6 +417,10 @@ function makeRow(row) {
   foot.append(counts, makeActs(node, row));
   node.append(who, flow, foot);
   return node;
+}
+
+function makeBadge(state) {
+  return make("span", `badge ${/paused/.test(state) ? "held" : state === "lost" ? "bad" : ""}`, state);
 }
 
 function makePipe(name, label) {
@@ -448,8 +460,7 @@ function paintRow(node, row, did, ports) {
   const via = ports.get(row.server);
   put(parts.peer, `${stream ? "" : row.sort + " "}${row.peer}${via ? ` at ${via.replace(/^.*:/, ":")}` : ""}`);
   parts.peer.title = parts.peer.textContent;
-  keyed(parts.badges, row.states.filter(state => state !== "open"), state => state,
-        state => make("span", `badge ${/paused/.test(state) ? "held" : /lost/.test(state) ? "bad" : ""}`, state), () => {});
+  keyed(parts.badges, row.states.filter(state => state !== "open"), state => state, makeBadge, () => {});
   paintQueue(parts.queue, row);
   paintPipe(parts.kernel, row.kernel, page.largest);
   paintPipe(parts.theirs, row.theirs, page.largest);
@@ -503,7 +514,7 @@ function paintWords(frame) {
   put($("more"), `and ${many(frame.more, "sentence")} more`);
   const hurry = look.turn === null && isTooFast();
   $("hurry").hidden = !hurry;
-  if (hurry) put($("hurry"), `${count(live.counters.turns_per_second)} turns a second: too fast to read. Space pauses, 7 is slow motion.`);
+  if (hurry) put($("hurry"), "Too fast to read. Space pauses it, 7 is slow motion.");
   const before = hurry || look.turn !== null ? [] : live.earlier.filter(one => one.turn < frame.turn);
   keyed($("earlier"), before, one => one.turn, makeEarlier, () => {});
 }
@@ -626,6 +637,11 @@ class Timeline {
     this.describe();
   }
 
+  /* The place of the column at the right edge. */
+  newest() {
+    return this.right === null ? this.track.columns.length - 1 : this.place(this.right);
+  }
+
   laneTop(lane) {
     return TOP + SLEEP + lane * this.lane;
   }
@@ -648,7 +664,7 @@ class Timeline {
     const {columns} = this.track;
     this.hits = [];
     let x = width - EDGE, labelled = width - 20;
-    for (let place = this.right === null ? columns.length - 1 : this.track.place(this.right); place >= 0 && x > LABELS; place--) {
+    for (let place = this.newest(); place >= 0 && x > LABELS; place--) {
       const column = columns[place], wide = this.width(column);
       x -= wide;
       if (x < LABELS) break;
@@ -763,7 +779,7 @@ class Timeline {
   reveal(turn) {
     const {columns} = this.track, last = columns.length - 1, place = this.place(turn);
     const room = Math.max(Math.floor(($("canvas").clientWidth - LABELS - EDGE) / this.each) - 1, 1);
-    const right = this.right === null ? last : this.place(this.right);
+    const right = this.newest();
     if (place < right - room + 3 || place > right) {
       const wanted = Math.min(Math.max(place + (room >> 1), room), last);
       this.right = wanted === last && !replaying() ? null : columns[wanted][0];
@@ -886,7 +902,8 @@ PAINT.replay = function () {
   if (!replay) return;
   put($("replay-name"), replay.name);
   put($("replay-size"), `a recording of ${many(replay.turns, "turn")}; the loop goes on unseen`);
-  Object.assign($("replay-turn"), {min: replay.first, max: replay.last, value: look.turn === null ? replay.first : look.turn});
+  const value = look.turn === null ? replay.first : look.turn;
+  Object.assign($("replay-turn"), {min: replay.first, max: replay.last, value});
   put($("replay-play"), page.playing ? "Stop" : "Play");
 };
 
@@ -915,7 +932,8 @@ async function open(file) {
 // -- what the user wants
 
 function control(wish) {
-  return attempt(() => ask("control", {method: "POST", headers: {"Content-Type": "application/json"}, body: JSON.stringify(wish)}));
+  const headers = {"Content-Type": "application/json"};
+  return attempt(() => ask("control", {method: "POST", headers, body: JSON.stringify(wish)}));
 }
 
 function tell(text) {
@@ -1037,6 +1055,8 @@ function gone(forGood) {
 
 // -- what the loop tells
 
+const MODES = {paused: "Paused.", running: "Running.", slow: "Slow motion."};
+
 const HEAR = {
   hello(told) {
     Object.assign(live, {hello: told, frame: null, counters: null, unseen: 0, findings: [], earlier: [], gone: false,
@@ -1079,7 +1099,7 @@ const HEAR = {
   state(state) {
     const before = live.state;
     live.state = state;
-    if (before.mode !== state.mode) speak({paused: "Paused.", running: "Running.", slow: "Slow motion."}[state.mode], true);
+    if (before.mode !== state.mode) speak(MODES[state.mode], true);
     replayChanged(before.replay, state.replay);
     if (Boolean(before.experiment) !== Boolean(state.experiment)) change("turn");
     change("controls", "experiment", "figures", "now");
@@ -1110,7 +1130,8 @@ function listen() {
 
 function makeExperiment(experiment) {
   const node = make("li"), button = make("button");
-  button.append(make("span", "number", String(experiment.id)), make("b", "", experiment.title), make("span", "text", experiment.do));
+  button.append(make("span", "number", String(experiment.id)), make("b", "", experiment.title),
+                make("span", "text", experiment.do));
   button.onclick = () => {
     $("experiments-dialog").close();
     begin(experiment.id);
@@ -1148,7 +1169,7 @@ SPEEDS.forEach((speed, place) => { KEYS[place + 1] = () => setSpeed(speed); });
 function taken(event) {
   const at = event.target;
   if (event.ctrlKey || event.altKey || event.metaKey || document.querySelector("dialog[open]")) return true;
-  if (at.matches("select, input[type=range]")) return event.key.length === 1 ? event.key !== "?" : event.key !== "Escape";
+  if (at.matches("select, input[type=range]")) return !["?", "Escape"].includes(event.key);
   if (at.matches("button, a, summary")) return event.key === " " || event.key === "Enter";
   return at.matches(".scroll") && ["PageUp", "PageDown", "Home", "End"].includes(event.key);
 }
@@ -1204,7 +1225,10 @@ function wire() {
     const words = speed === 1 ? "full speed" : `1/${speed}`;
     $("speed").append(new Option(words, speed));
   }
-  for (const tab of $("experiment-tabs").children) tab.onclick = () => { page.part = tab.dataset.part; change("experiment"); };
+  $("experiment-tabs").onclick = event => {
+    page.part = event.target.dataset.part || page.part;
+    change("experiment");
+  };
   $("speed").onchange = () => setSpeed(Number($("speed").value));
   $("replay-turn").oninput = () => select(Number($("replay-turn").value));
   for (const letter in LETTERS) {
