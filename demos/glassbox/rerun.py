@@ -238,12 +238,21 @@ class ScriptedTimers(Timers):
             yield timer
 
 
+def _numbers(script: Script) -> Iterator[int]:
+    """Each endpoint has the number that it had: it is made when the finger is at its beginning."""
+    while True:
+        facts = script.peek().facts
+        number = facts.get("connection", facts.get("who", ""))[1:]
+        yield int(number) if number.isdigit() else 0
+
+
 class ScriptedReactor(Reactor):
     """A Reactor on which everything outside the program comes from a script."""
 
     def __init__(self, script: Script) -> None:
         super().__init__(select=self._answer, clock=script.now)
         self._script = script
+        self.numbers = _numbers(script)  # type: ignore[assignment]
         self._timers = ScriptedTimers(script)
         self._sockets: Dict[str, ScriptedKernel] = {}
         self.observer = script.observe
