@@ -22,11 +22,15 @@ def record_and_rerun(story: Story) -> Steps:
         return
     story.stage.opened(Taping(story))
     opened: List[Server] = []
+
+    def listen() -> None:
+        if not story.is_over:
+            opened.append(Server(story, partial(Download, story.reactor.call_later)))
+
     # In a turn of the observed loop, and in one that is recorded from its beginning: the next but one.
-    story.reactor.call_soon(story.reactor.call_soon, lambda: opened.append(
-        Server(story, partial(Download, story.reactor.call_later))))
+    story.reactor.call_soon(story.reactor.call_soon, listen)
     story.stage.nudge()
-    yield lambda: opened
+    yield partial(len, opened)
     yield from read_slowly(story, opened[0])
     scope.record(False)
     story.note(f"{scope.tape.size:,} bytes were recorded. They are opened now, in place of the live loop.")

@@ -214,10 +214,13 @@ def accept_storm(story: Story) -> Steps:
     story.note(f"The loop goes on, from turn {before:,}. In turn {turns[0]:,} it accepted {first} clients, one after "
                "the other: an accept storm. Who found no room comes later.")
     began = story.page.time()
+    yield MOMENT
+    if first == CLIENTS:
+        return
     yield lambda: len(turns) == CLIENTS
     story.note(f"Turn {turns[0]:,} accepted {first} clients. The other {CLIENTS - first} came within "
-               f"{story.page.time() - began:.1f} s after it, the last one in turn {turns[-1]:,}: their first "
-               "packet had found no room, and is sent again after 1, 3, 7 ... seconds.")
+               f"{story.page.time() - began:.1f} s after it, the last one in turn {turns[-1]:,}: their first packet "
+               "had found no room, and is sent again after 1, 3, 7 ... seconds.")
 
 
 class Hold:
