@@ -274,7 +274,7 @@ def _sound_request(data: bytes) -> Optional[RequestHead]:
         try:
             return parse_request(data)
         except BadMessage:
-            pass
+            pass  # the long way says what is wrong
     return None
 
 

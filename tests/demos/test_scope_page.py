@@ -35,7 +35,7 @@ class TestContract(EchoCase):
     def test_the_page_and_its_headers(self):
         status, body = self.ask("GET", "")
         self.assertEqual(200, status)
-        self.assertIn(b"<!DOCTYPE html>", body)
+        self.assertIn(b"<!doctype html>", body.lower())
         self.assertEqual("text/html; charset=utf-8", self.head.headers["Content-Type"])
         self.assertEqual("default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:",
                          self.head.headers["Content-Security-Policy"])
