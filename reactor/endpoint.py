@@ -109,8 +109,10 @@ class SocketEndpoint(Endpoint):
 
     def begin(self) -> None:
         """Introduce the protocol and start to read; called once, by the loop."""
-        self._protocol.connection_made(self)
-        self._watch()
+        try:
+            self._protocol.connection_made(self)
+        finally:
+            self._watch()  # also when a KeyboardInterrupt passes by: run() may be called again
 
     def _watch(self) -> None:
         if self._reader is None and not self._closing:
@@ -143,9 +145,9 @@ class SocketEndpoint(Endpoint):
     def fail(self, exc: Optional[BaseException]) -> None:
         """End at once: what is queued is lost, and connection_lost(exc) follows, once."""
         if not self._lost:
+            self.loop.call_soon(self._end, exc)  # first, since it refuses a wrong thread
             self.tell("lost", why=reason(exc))
             self._let_go()
-            self.loop.call_soon(self._end, exc)
 
     def _let_go(self) -> None:
         self._closing = self._lost = True

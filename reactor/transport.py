@@ -71,8 +71,7 @@ class StreamTransport(SocketEndpoint):
     def begin(self) -> None:
         """Introduce the protocol and start to read; called once, by the loop."""
         self._choked = False
-        self._protocol.connection_made(self)
-        self._watch()
+        super().begin()
         if self._queue is not None:  # of what was written before
             self._mind_the_mark()
 
@@ -111,8 +110,12 @@ class StreamTransport(SocketEndpoint):
     def _on_eof(self) -> None:
         self._eof_in = True
         self._unwatch()
-        if not self._protocol.eof_received() or self._eof_out:
-            self.close()
+        stays = False
+        try:
+            stays = self._protocol.eof_received()
+        finally:
+            if not stays or self._eof_out:
+                self.close()
 
     def pause_reading(self) -> None:
         """No data_received until resume_reading(); a reset or end of file is not noticed meanwhile either."""
@@ -284,14 +287,14 @@ class StreamTransport(SocketEndpoint):
         """Read no more, deliver what is queued, then connection_lost(None), once.  Twice is once."""
         if self._closing:
             return
+        if self._queue is None:  # first, since both refuse a wrong thread
+            self.loop.call_soon(self._part)
+        else:
+            self._set_timer(PATIENCE, self._give_up, self._queue.size)
         self._closing = True
         if self.loop.observer is not None:
             self.tell("closing", depth=self.get_write_buffer_size())
         self._unwatch()
-        if self._queue is None:
-            self.loop.call_soon(self._part)
-        else:
-            self._set_timer(PATIENCE, self._give_up, self._queue.size)
 
     def _give_up(self, before: int) -> None:
         left = self.get_write_buffer_size()

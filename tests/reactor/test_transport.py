@@ -7,6 +7,7 @@ import platform
 import random
 import socket
 import tempfile
+import threading
 import unittest
 
 from reactor import Reactor, transport as module
@@ -453,6 +454,9 @@ class WritingTest(TransportCase):
         self.assertEqual([], sock.calls)
         sock.script.extend([1, 1])
         transport.writelines([b"x", b"", b"y", b""])
+        transport.write(b"")
+        transport.write_file(sock, 0, 0)
+        self.assertEqual(1, transport.get_write_buffer_size())
         transport.close()
         self.until(lambda: protocol.lost)
         self.assertEqual(b"xy", sock.sent)
@@ -818,6 +822,51 @@ class ClosingTest(TransportCase):
             getattr(transport, end)()
             self.settle()
             self.assertEqual(["connection_made", "connection_lost"], protocol.calls)
+
+    def test_a_keyboard_interrupt_out_of_a_callback_leaves_no_connection_in_limbo(self):
+        """Edge case 31: who catches it and runs on finds each connection read, or closed, as after any other call."""
+        for where in ("connection_made", "data_received", "eof_received", "connection_lost"):
+            with self.subTest(where):
+                ours, peer = self.pair()
+                interrupts = [KeyboardInterrupt]
+
+                def interrupt(protocol, *args):
+                    if interrupts:
+                        raise interrupts.pop()
+                _, protocol = self.reactor.adopt(lambda: Recorder(**{where: interrupt}), ours)
+                peer.send(b"x")
+                peer.shutdown(socket.SHUT_WR)
+                with self.assertRaises(KeyboardInterrupt):
+                    self.settle()
+                self.settle()
+                self.assertEqual(["connection_made", "data_received", "eof_received", "connection_lost"],
+                                 protocol.calls)
+
+    def test_what_another_thread_is_refused_has_not_half_happened(self):
+        """Edge case 156: close and abort end the connection as always when the loop's own thread asks again."""
+        for end in ("close", "abort"):
+            for queued in (b"", b"x" * BIG):
+                with self.subTest(end, queued=len(queued)):
+                    transport, protocol, peer = self.connect(buffer=1)
+                    transport.write(queued)
+
+                    def intrude():
+                        self.assertRaises(RuntimeError, getattr(transport, end))
+                        refused.append(end)
+                    refused = []
+
+                    def start():
+                        thread = threading.Thread(target=intrude)
+                        thread.start()
+                        thread.join()
+                        self.reactor.stop()
+                    self.reactor.call_soon(start)
+                    self.reactor.run()
+                    self.assertEqual([end], refused)
+                    self.assertEqual((False, True), (transport.is_closing(), transport.is_reading()))
+                    getattr(transport, end)()
+                    self.read_until_over(peer, protocol)
+                    self.assert_lost(protocol)
 
     def test_close_with_unread_input_still_delivers(self):
         """Edge case 146: closing with input unread would destroy the answer; so half-close, read, then close."""
