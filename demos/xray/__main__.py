@@ -12,7 +12,7 @@ import os
 import selectors
 import signal
 import sys
-from typing import Any, Iterator, List, Optional, TextIO
+from typing import Any, Iterator, List, NoReturn, Optional, TextIO
 
 from reactor.trace import Event
 
@@ -21,7 +21,7 @@ from ..commandline import Parser
 from ..glassbox.printer import BriefPrinter, Printer
 from ..glassbox.recorder import Recorder
 from .kernel import Kernel, Observer
-from .program import NoSuchProgram, keep_out_of_tracebacks, run_module, run_script
+from .program import NoSuchProgram, keep_out_of_tracebacks, look_for, run_module, run_script
 from .rubric import Rubric
 from .sieve import READABLE, RECORDED, Sieve
 
@@ -92,6 +92,10 @@ class Outputs:
         for observer in self.observers:
             observer(event)
 
+    def discard(self) -> None:
+        """There was nothing to see: write nothing."""
+        self._stream.close()
+
     def close(self) -> None:
         """Write what is left, and the summary.  Twice is once; a child that the program forked writes nothing."""
         if self._process == os.getpid() and not self._stream.closed:
@@ -138,17 +142,34 @@ def note_end(rubric: Rubric, outputs: Outputs, exc: BaseException) -> None:
         outputs.close()  # after Ctrl-C PyPy calls nothing at exit
 
 
+def enter(options: argparse.Namespace) -> None:
+    """Go where the program is to run, and see that it is there before any file is written.  Raises OSError."""
+    for name in ("trace", "record"):
+        if getattr(options, name):
+            setattr(options, name, os.path.abspath(getattr(options, name)))
+    if options.cd:
+        os.chdir(options.cd)
+    look_for(options.script, options.module)
+
+
+def no_program(exc: NoSuchProgram) -> NoReturn:
+    """Say so, and end: nothing was run."""
+    print(f"demos.xray: {exc}", file=sys.stderr)
+    sys.exit(2)
+
+
 def main() -> None:
     """Run the program; what it prints, how it ends and its exit status are its own."""
     options = parsed()
     sys.argv = [options.script, *options.arguments]
     rubric = Rubric()
     try:
+        enter(options)
         outputs = Outputs(options, rubric)
-        if options.cd:
-            os.chdir(options.cd)
     except OSError as exc:
         sys.exit(f"demos.xray: {exc.filename}: {exc.strerror}")
+    except NoSuchProgram as exc:
+        no_program(exc)
     atexit.register(outputs.close)
     hostile.unleash(options.hostile)
     note_other_waits(rubric)
@@ -162,8 +183,8 @@ def main() -> None:
     try:
         (run_module if options.module else run_script)(options.script)
     except NoSuchProgram as exc:
-        print(f"demos.xray: {exc}", file=sys.stderr)
-        sys.exit(2)
+        outputs.discard()
+        no_program(exc)
 
 
 if __name__ == "__main__":

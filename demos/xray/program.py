@@ -19,13 +19,33 @@ class NoSuchProgram(Exception):
     """It cannot be run; says why, in one line."""
 
 
-def run_script(path: str) -> None:
-    """Run a file as `python3 path` does; whatever it raises comes out."""
+def look_for(name: str, module: bool) -> None:
+    """Raises NoSuchProgram where no file, or no module, of that name is there; nothing of it runs."""
+    if not module:
+        _source(name)
+        return
+    ours, sys.path[0] = sys.path[0], os.getcwd()
+    try:
+        there = importlib.util.find_spec(name.partition(".")[0])
+    except ValueError:
+        there = None
+    finally:
+        sys.path[0] = ours
+    if there is None:
+        raise NoSuchProgram(f"no module {name} is there to run")
+
+
+def _source(path: str) -> bytes:
     try:
         with io.open_code(os.path.abspath(path)) as file:
-            source = file.read()
+            return bytes(file.read())
     except OSError as exc:
         raise NoSuchProgram(f"cannot read {path}: {exc.strerror}") from None
+
+
+def run_script(path: str) -> None:
+    """Run a file as `python3 path` does; whatever it raises comes out."""
+    source = _source(path)
     name = os.path.abspath(path)
     sys.path[0] = os.path.dirname(os.path.realpath(path))
     module = _main(name, importlib.machinery.SourceFileLoader("__main__", name), None)

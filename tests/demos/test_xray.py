@@ -157,10 +157,13 @@ class UnnoticedTest(XrayCase):
         self.assert_same("wrong.py")
 
     def test_a_program_that_is_not_there_is_one_line_and_status_2(self):
-        for command in ["nowhere.py"], ["-m", "nowhere"]:
-            done, _ = self.run_seen(*command)
-            self.assertEqual(2, done.returncode)
-            self.assertRegex(done.stderr.decode(), r"\Ademos.xray: [^\n]*nowhere[^\n]*\n\Z")
+        for command in ["nowhere.py"], ["-m", "nowhere"], ["-m", "nowhere.deeper"], ["-m", "json.nowhere"]:
+            with self.subTest(command=command):
+                done = self.ended(self.xray("--record", self.path("record"), *command), ROOT, b"")
+                self.assertEqual((2, b""), (done.returncode, done.stdout))
+                self.assertRegex(done.stderr.decode(), r"\Ademos.xray: [^\n]*nowhere[^\n]*\n\Z")
+                if "json.nowhere" not in command:  # which is not known before json has run
+                    self.assertFalse(os.path.exists(self.path("record")), "a file for nothing")
 
     @unittest.skipUnless(POSIX, "signals")
     def test_ctrl_c_and_sigterm_reach_the_program_and_the_summary_is_written_first(self):
