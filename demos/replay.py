@@ -58,6 +58,10 @@ def main() -> None:
     keep_standard_streams()
     parser = options_parser()
     options = parser.parse_args()
+    if options.only and (options.doctor or options.rerun is not None):
+        parser.error("the doctor and a re-run need all connections: leave --only out")
+    if options.first and options.rerun is not None:
+        parser.error("a re-run begins at the beginning: leave --from out")
     try:
         with open(options.file, "rb") as file:
             if not file.seekable():
@@ -90,8 +94,9 @@ def act(archive: Archive, options: Namespace) -> int:
         return examine(turns, options.idle)
     sys.stdout.write(Printer.title)
     show = shower(options.only)
-    for turn in turns:
-        show(turn)
+    shown = sum(show(turn) for turn in turns)
+    if options.only and not shown:
+        print(f"no event is about {', '.join(sorted(wanted(options.only) or ()))}", file=sys.stderr)
     return 0
 
 

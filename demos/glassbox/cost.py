@@ -9,8 +9,9 @@ two are `demos.echo_server` with --trace and --record, each to a file.
 
 Each server is a process of its own, on another core than the client where the system lets one choose.  They are
 measured in turn, A B C D A B C D, so that a slow moment of the machine hits each, and compared within each round.
-What decides is the CPU time of the server for one request.  A server that works all the time keeps just that part
-of its throughput, one that also waits for its clients keeps more.
+What decides is, for the hook, the CPU time of the server for one request, which a slow client does not blur; for the
+other two the throughput, which is what their users see.  It falls no further than the CPU time says, and less far
+where the server also waits for its clients.
 """
 from __future__ import annotations
 
@@ -34,8 +35,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 CUT, OFF, TRACE, RECORD = "hook cut out", "off", "--trace", "--record"
 BUSY = 1, 10, 50  # connections
 LIMIT = "4000"  # MiB of a recording: more than a run fills
-# As part of which other one each shall be at least, in requests for the same CPU time.
-LEAST = {OFF: (CUT, 0.98), TRACE: (OFF, 1 / 4), RECORD: (OFF, 1 / 3)}
+LEAST = {OFF: (CUT, 0.98), TRACE: (OFF, 1 / 4), RECORD: (OFF, 1 / 3)}  # as part of which other one each shall be
 
 
 # -- the servers
@@ -191,8 +191,9 @@ def row(name: str, samples: Samples) -> str:
 
 
 def holds(samples: Samples) -> bool:
-    """Whether each is as cheap as it shall be, in the median of the rounds."""
-    return all(statistics.median(cheapness(name, samples)) >= least for name, (_, least) in LEAST.items())
+    """Whether each is as good as it shall be, in the median of the rounds."""
+    parts = {name: (cheapness if name == OFF else throughput)(name, samples) for name in LEAST}
+    return all(statistics.median(parts[name]) >= least for name, (_, least) in LEAST.items())
 
 
 def run(plan: Plan) -> bool:

@@ -6,12 +6,13 @@ from __future__ import annotations
 
 import os
 from functools import partial
+from itertools import islice
 from typing import Dict, List, Optional, TextIO
 
 from reactor.trace import Event
 
 from .lines import Lines
-from .words import called, listed, what, who
+from .words import MOST_NAMES, called, listed, what, who
 
 # The colour says again what the words say: green reads, blue writes, yellow waits, red fails.
 _GREEN, _BLUE, _YELLOW, _RED, _GREY = "\033[32m", "\033[34m", "\033[33m", "\033[31m", "\033[90m"
@@ -137,6 +138,7 @@ class Deeds:
 
     def __str__(self) -> str:
         done = [f"{name} " + ", ".join(verb if count is None else f"{verb} {count:,}" for verb, count in mine.items())
-                for name, mine in self._done.items()]
+                for name, mine in islice(self._done.items(), MOST_NAMES)]
         ready = f"{listed(self._ready)} ready" if self._ready else ""
-        return "; ".join(part for part in (ready, *done) if part)
+        more = len(self._done) - MOST_NAMES
+        return "; ".join(part for part in (ready, *done, f"and {more} more" if more > 0 else "") if part)

@@ -6,6 +6,7 @@ any more, or has reached its limit, the recording ends with one line on stderr, 
 from __future__ import annotations
 
 import base64
+import contextlib
 import errno
 import json
 import os
@@ -68,10 +69,10 @@ class Recorder(Lines):
         if self._file is None:
             return
         data = lines.encode("ascii")
-        if len(data) <= self._left:
-            self._left -= len(data)
-            self._put(data)
-        else:
+        fits = len(data) if len(data) <= self._left else data.rfind(b"\n", 0, max(self._left, 0)) + 1
+        self._left -= fits
+        self._put(data[:fits])
+        if fits < len(data) and self._file is not None:
             why = f"it has reached its limit of {self._limit:,} bytes"
             self._end(why)
             complain(f"the recording {self.path} ends here: {why}")
@@ -95,7 +96,8 @@ class Recorder(Lines):
         self._say, self._says = _nothing, {}
         file, self._file = self._file, None
         if file is not None:
-            file.close()
+            with contextlib.suppress(OSError):  # nothing is left to be written
+                file.close()
 
 
 def _nothing(event: Event, began: float) -> str:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from itertools import islice
 from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
 
 from reactor.trace import SENTENCES, SHOWN, Event
 
 from .recording import head_of
 
-MOST_NAMES = 6  # said for one reason
+MOST_NAMES = 6  # said for one reason; and as many reasons
 LOOP = "loop"  # who, where it is nobody in particular
 
 _SENTENCES = {kind: re.sub(r"^(\{who\}|turn \{turn\}:) ", "", sentence) for kind, sentence in SENTENCES.items()}
@@ -88,7 +89,9 @@ def _reasons(watched: Sequence[Sequence[str]]) -> str:
     by_reason: Dict[str, List[str]] = {}
     for name, reason in watched:
         by_reason.setdefault(reason, []).append(name)
-    return ", ".join(f"{listed(names)} ({reason})" for reason, names in by_reason.items())
+    said = [f"{listed(names)} ({reason})" for reason, names in islice(by_reason.items(), MOST_NAMES)]
+    more = sum(map(len, islice(by_reason.values(), MOST_NAMES, None)))
+    return ", ".join(said) + (f" and {more} more" if more else "")
 
 
 class _Reading:

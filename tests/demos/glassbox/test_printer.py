@@ -144,6 +144,26 @@ class Brief(unittest.TestCase):
         self.assertRegex(text, r"  #1 ready; #1 end of file, closing\n.*  #1 closed\n")
 
 
+class ManyAtOnce(unittest.TestCase):
+    def test_no_line_grows_with_the_number_of_connections(self):
+        """Hundreds may be ready in one turn, and each that waits to write has a reason of its own."""
+        names = [f"#{number}" for number in range(900)]
+        writing = [(name, f"because {number:,} bytes are queued") for number, name in enumerate(names)]
+        stream = io.StringIO()
+        for printer_class in (Printer, BriefPrinter):
+            printer = printer_class(stream, 0.0)
+            printer(Event(1.0, 1, "turn", {"reading": [(name, name) for name in names], "writing": writing,
+                                           "timeout": None, "why": "nothing is due"}))
+            printer(Event(1.0, 1, "ready", {"readable": names, "writable": names, "slept": 1.0}))
+            for name in names:
+                printer(Event(1.0, 1, "received", {"who": name, "size": 1, "data": b"x"}))
+            printer.close()
+        longest = max(stream.getvalue().splitlines(), key=len)
+        self.assertLess(len(longest), 700, longest)
+        self.assertIn("#5 (because 5 bytes are queued) and 894 more", stream.getvalue())
+        self.assertIn("#5 recv 1; and 894 more", stream.getvalue())
+
+
 class Names(unittest.TestCase):
     def test_callbacks_become_words(self):
         self.assertEqual(("#5", "on_readable"), called("#5 on_readable"))

@@ -185,6 +185,30 @@ class Bounds(Recorded):
         self.assertEqual("end", last.kind)
         self.assertIn("limit", last.facts["why"])
 
+    def test_the_limit_is_used_to_the_last_line_that_fits_also_within_a_turn(self):
+        for limit in range(5000, 5400, 7):
+            with Reactor() as reactor, contextlib.redirect_stderr(io.StringIO()):
+                recorder = reactor.observer = Recorder(self.path, 0.0, limit=limit, payloads=True)
+                for _ in range(100):
+                    reactor.call_later(1.0, print)
+            recorder.close()
+            size, lines = os.path.getsize(self.path), self.lines()
+            self.assertTrue(limit - 500 - len(lines[1]) < size <= limit, (limit, size))
+            for number, line in enumerate(lines):
+                hold(line, number)
+            self.assertEqual("end", json.loads(lines[-1])["event"])
+
+    def test_a_file_that_cannot_even_be_closed_disturbs_nobody(self):
+        class Stubborn(io.BytesIO):
+            def close(self):
+                super().close()
+                raise OSError(28, "No space left on device")
+
+        recorder = Recorder(self.path, 0.0)
+        recorder._file.close()
+        recorder._file = Stubborn()
+        self.assertEqual("", self.record_echo(recorder))
+
     @unittest.skipUnless(os.path.exists("/dev/full"), "there is no /dev/full here")
     def test_a_full_disk_ends_the_recording_with_one_line(self):
         with contextlib.redirect_stderr(io.StringIO()) as stderr:

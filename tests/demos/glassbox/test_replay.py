@@ -68,6 +68,17 @@ class Printing(Command):
         self.assertNotIn("#1    recv", out)
         self.assertEqual(out, self.run_replay(path, "--only", "2")[1])
 
+    def test_a_connection_that_is_not_there_is_said(self):
+        status, out, err = self.run_replay(self.echo_of(b"x"), "--only", "#7,#8")
+        self.assertEqual((0, 1, "no event is about #7, #8\n"), (status, out.count("\n"), err))
+
+    def test_options_that_would_be_ignored_are_a_mistake(self):
+        path = self.echo_of(b"x")
+        for options in (["--rerun", "protocols.echo:Echo", "--only", "#1"], ["--doctor", "--only", "#1"],
+                        ["--rerun", "protocols.echo:Echo", "--from", "1"]):
+            status, out, err = self.run_replay(path, *options)
+            self.assertEqual((2, "", 1), (status, out, err.count("\n")), err)
+
     def test_a_progress_bar_on_request(self):
         path = self.write("a.rec", long_echo(500))
         err = self.run_replay(path, "--doctor", "--progress")[2]
