@@ -238,12 +238,21 @@ class ScriptedTimers(Timers):
             yield timer
 
 
+def _numbers(script: Script) -> Iterator[int]:
+    """Each endpoint has the number that it had: it is made when the finger is at its beginning."""
+    while True:
+        facts = script.peek().facts
+        number = facts.get("connection", facts.get("who", ""))[1:]
+        yield int(number) if number.isdigit() else 0
+
+
 class ScriptedReactor(Reactor):
     """A Reactor on which everything outside the program comes from a script."""
 
     def __init__(self, script: Script) -> None:
         super().__init__(select=self._answer, clock=script.now)
         self._script = script
+        self.numbers = _numbers(script)  # type: ignore[assignment]
         self._timers = ScriptedTimers(script)
         self._sockets: Dict[str, ScriptedKernel] = {}
         self.observer = script.observe
@@ -322,6 +331,9 @@ class ScriptedReactor(Reactor):
             elif event.kind in ("connecting", "timer set"):
                 raise CannotRerun("outside its protocols the recorded program connects or sets timers: only servers "
                                   "can be run again")
+            elif event.kind == "found":
+                raise CannotRerun("the recording began when others were there already: say which listener you mean, as "
+                                  "in --only '#1'")
             else:
                 self._script.diverge("the program did nothing there")
 

@@ -2,6 +2,7 @@
 import contextlib
 import errno
 import io
+import json
 import socket
 import sys
 import unittest
@@ -12,6 +13,7 @@ from demos.glassbox.printer import line
 from demos.uppercase_server import SERVER
 from protocols.base import Protocol
 from protocols.echo import Echo
+from protocols.uppercase import Uppercase
 from reactor.testing import Faults, FaultySocket, run_turns
 
 from .making import Recorded, long_echo, spinning
@@ -241,6 +243,46 @@ class Again(Command):
         self.assertIn("same: ", out)
         with open(path, encoding="ascii") as file:
             self.assertEqual(3, file.read().count('"event":"closed"'))  # one by its client, two by the limit
+
+    def two_servers(self, reactor):
+        for factory in (Echo, Uppercase):
+            listener = reactor.listen(factory)
+            self.client_of(listener).send(b"hello")
+        for _ in range(5):
+            reactor.turn(0.1)
+
+    def test_one_listener_of_several_with_its_connections(self):
+        path = self.record(self.two_servers)
+        for only, program in (("1", "protocols.echo:Echo"), ("#2", "protocols.uppercase:Uppercase")):
+            status, out, err = self.run_replay(path, "--only", only, "--rerun", program)
+            self.assertEqual((0, ""), (status, err), out)
+            self.assertIn("same: ", out)
+
+    def test_one_listener_diverges_under_the_names_of_the_recording(self):
+        status, out, _ = self.run_replay(self.record(self.two_servers), "--only", "2", "--rerun", "protocols.echo:Echo")
+        self.assertEqual(1, status)
+        self.assertRegex(out, r"^turn \d: recorded a send of b'HELLO' at byte 0 on #4, the program offered b'hello'\n$")
+
+    def test_one_listener_that_was_there_when_the_recording_began(self):
+        path = self.found("#2", self.record(self.two_servers))
+        status, out, err = self.run_replay(path, "--only", "2", "--rerun", "protocols.uppercase:Uppercase")
+        self.assertEqual((0, ""), (status, err), out)
+        self.assertIn("same: ", out)
+
+    def test_a_recording_that_began_in_the_middle_asks_for_the_listener(self):
+        status, out, err = self.rerun(self.found("#1", self.record(self.two_servers)))
+        self.assertEqual((2, ""), (status, out))
+        self.assertIn("--only", err)
+
+    def found(self, who, path):
+        """The same recording, as if `who` had been listening when it began."""
+        with open(path, encoding="ascii") as file:
+            lines = [json.loads(line) for line in file]
+        line, = [line for line in lines if line.get("event") == "listening" and line["who"] == who]
+        line.update(event="found", sort="listener", peer=line.pop("address"))
+        with open(path, "w", encoding="ascii") as file:
+            file.writelines(json.dumps(line) + "\n" for line in lines)
+        return path
 
     def test_datagrams(self):
         arguments = ["--udp", "--port", "0"]
