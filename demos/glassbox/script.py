@@ -77,9 +77,6 @@ class Script:
     def diverge(self, instead: str) -> NoReturn:
         """Stop with one sentence."""
         recorded = self.peek()
-        if recorded.kind == "found":
-            raise CannotRerun("the recording began when others were there already: say which listener you mean, as in "
-                              "--only '#1'")
         raise Diverged(f"turn {recorded.turn}: recorded: {who(recorded)} {what(recorded)}; {instead}")
 
     def expects(self, name: str, *kinds: str) -> Optional[Event]:

@@ -11,7 +11,7 @@ from ..glassbox.script import CannotRerun, Diverged
 from .replay import read_all
 from .servers import Download, SmallerPieces
 from .stories import READ, read_slowly
-from .story import Server, Steps, Story
+from .story import Once, Server, Steps, Story
 
 
 def record_and_rerun(story: Story) -> Steps:
@@ -20,7 +20,8 @@ def record_and_rerun(story: Story) -> Steps:
     if scope.tape.is_on:
         story.note("A recording is running. End it first, since this experiment makes one of its own.")
         return
-    story.stage.opened(Taping(story))
+    tape = story.stage.opened(Once(partial(scope.record, False)))
+    scope.record(True)
     opened: List[Server] = []
 
     def listen() -> None:
@@ -32,10 +33,11 @@ def record_and_rerun(story: Story) -> Steps:
     story.stage.nudge()
     yield partial(len, opened)
     yield from read_slowly(story, opened[0])
-    scope.record(False)
+    tape.close()
+    before = scope.replay
     story.note(f"{scope.tape.size:,} bytes were recorded. They are opened now, in place of the live loop.")
     read_all(recorded(story), "experiment 3", story.page.call_later, partial(show, story))
-    yield lambda: scope.replay
+    yield lambda: scope.replay is not before
     yield READ
     yield from compare(story, opened[0].name)
 
@@ -45,18 +47,6 @@ def recorded(story: Story) -> BinaryIO:
     file = story.stage.scope.tape.open()
     assert file is not None
     return file
-
-
-class Taping:
-    """From here to close() the observed loop is recorded."""
-
-    def __init__(self, story: Story) -> None:
-        self._scope = story.stage.scope
-        self._scope.record(True)
-
-    def close(self) -> None:
-        """End it.  Twice is once."""
-        self._scope.record(False)
 
 
 def show(story: Story, replay: Any) -> None:

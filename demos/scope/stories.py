@@ -9,7 +9,7 @@ from reactor.transport import StreamTransport
 from .clients import Asker, Client, Passer, SlowReader, Talker, Uploader
 from .servers import (ANSWER, BLOCK, DOWNLOAD, MARK, AlwaysWritable, AlwaysWriting, Deaf, Download, Leaver, Lines,
                       Member, Offices, Refuser, Room, Ticker)
-from .story import Server, Side, Steps, Story, Wait
+from .story import Once, Server, Side, Steps, Story, Wait
 
 READ = 5.0  # seconds that it takes to read a note
 MOMENT = 2.0  # seconds in which something is seen, or counted
@@ -191,13 +191,16 @@ def chat(story: Story, policy: str) -> Steps:
 def accept_storm(story: Story) -> Steps:
     """The kernel connects who nobody accepts."""
     turns: List[int] = []
+    times: List[float] = []
 
     def accepted() -> Side:
         turns.append(story.reactor.turns)
+        times.append(story.page.time())
         return Side()
 
     server = Server(story, accepted, BACKLOG)
-    hold = story.stage.opened(Hold(story))
+    hold = story.stage.opened(Once(story.stage.scope.resume))
+    story.stage.scope.pause()
     clients = [story.connect(Client(), server) for _ in range(CLIENTS)]
     began = story.page.time()
     yield lambda: story.page.time() > began + MOMENT
@@ -213,29 +216,13 @@ def accept_storm(story: Story) -> Steps:
     first = turns.count(turns[0])
     story.note(f"The loop goes on, from turn {before:,}. In turn {turns[0]:,} it accepted {first} clients, one after "
                "the other: an accept storm. Who found no room comes later.")
-    began = story.page.time()
     yield MOMENT
     if first == CLIENTS:
         return
     yield lambda: len(turns) == CLIENTS
     story.note(f"Turn {turns[0]:,} accepted {first} clients. The other {CLIENTS - first} came within "
-               f"{story.page.time() - began:.1f} s after it, the last one in turn {turns[-1]:,}: their first packet "
+               f"{times[-1] - times[0]:.1f} s after it, the last one in turn {turns[-1]:,}: their first packet "
                "had found no room, and is sent again after 1, 3, 7 ... seconds.")
-
-
-class Hold:
-    """The observed loop is held from here to close()."""
-
-    def __init__(self, story: Story) -> None:
-        self._scope = story.stage.scope
-        self._on = True
-        self._scope.pause()
-
-    def close(self) -> None:
-        """Let it go on.  Only the first time: what somebody else has held since is not ours."""
-        if self._on:
-            self._on = False
-            self._scope.resume()
 
 
 def blocking(story: Story) -> Steps:

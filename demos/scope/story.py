@@ -58,6 +58,19 @@ class Side(Protocol):
             self.transport.abort()
 
 
+class Once:
+    """Its close() undoes something, the first time only: what somebody else has set since is not ours."""
+
+    def __init__(self, undo: Callable[[], object]) -> None:
+        self._undo: Optional[Callable[[], object]] = undo
+
+    def close(self) -> None:
+        """Undo it."""
+        undo, self._undo = self._undo, None
+        if undo is not None:
+            undo()
+
+
 class Server:
     """Listens on the observed loop until close(), which ends its connections too; `sides` are theirs, in order."""
 

@@ -289,6 +289,17 @@ class TestExperiments(Table):
         self.controls.record(False)
         self.assert_nothing_left()
 
+    def test_10_leaves_a_recording_alone_that_somebody_begins_after_its_own(self):
+        self.shorten_the_download()
+        self.controls.experiment(10)
+        self.turn_until(lambda: self.notes[-1:] and "were recorded" in self.notes[-1])
+        self.controls.record(True)
+        self.controls.end_experiment()
+        self.assertTrue(self.controls.tape.is_on)
+        self.controls.record(False)
+        self.controls.close_replay()
+        self.assert_nothing_left()
+
     def shorten_the_download(self):
         self.patch(servers, "DOWNLOAD", 512 * 1024)
         self.patch(stories, "DOWNLOAD", 512 * 1024)

@@ -74,8 +74,7 @@ class Printing(Command):
 
     def test_options_that_would_be_ignored_are_a_mistake(self):
         path = self.echo_of(b"x")
-        for options in (["--rerun", "protocols.echo:Echo", "--only", "#1"], ["--doctor", "--only", "#1"],
-                        ["--rerun", "protocols.echo:Echo", "--from", "1"]):
+        for options in (["--doctor", "--only", "#1"], ["--rerun", "protocols.echo:Echo", "--from", "1"]):
             status, out, err = self.run_replay(path, *options)
             self.assertEqual((2, "", 1), (status, out, err.count("\n")), err)
 
@@ -269,11 +268,6 @@ class Again(Command):
         status, out, err = self.run_replay(path, "--only", "2", "--rerun", "protocols.uppercase:Uppercase")
         self.assertEqual((0, ""), (status, err), out)
         self.assertIn("same: ", out)
-
-    def test_a_recording_that_began_in_the_middle_asks_for_the_listener(self):
-        status, _, err = self.rerun(self.found("#1", self.record(self.two_servers)))
-        self.assertEqual(2, status)
-        self.assertIn("--only", err)
 
     def found(self, who, path):
         """The same recording, as if `who` had been listening when it began."""
