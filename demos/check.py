@@ -49,25 +49,25 @@ def arguments() -> Parser:
     return parser
 
 
-def chosen(parser: Parser, options: argparse.Namespace) -> List[str]:
-    """The names of the checks to play."""
+def chosen(options: argparse.Namespace) -> List[str]:
+    """The names of the checks to play.  Raises CannotCheck."""
     names = [check.name for check in CHECKS.values() if options.profile in check.profiles]
     for name in options.only or []:
         if name not in names:
-            parser.error(f"there is no check {name!r} for {options.profile}: --list says which there are")
+            raise CannotCheck(f"there is no check {name!r} for {options.profile}: --list says which there are")
     return [name for name in names if name in (options.only or names)]
 
 
-def targeted(parser: Parser, options: argparse.Namespace) -> Target:
-    """Whose server it is."""
+def targeted(options: argparse.Namespace) -> Target:
+    """Whose server it is.  Raises CannotCheck."""
     if bool(options.command) == (options.port is not None):
-        parser.error("which server? either --command 'python3 server.py {host} {port}', or HOST PORT")
+        raise CannotCheck("which server? either --command 'python3 server.py {host} {port}', or HOST PORT")
     if options.command:
         if "{port}" not in options.command:
-            parser.error("the command needs {port}, where the port goes that is to be listened on")
+            raise CannotCheck("the command needs {port}, where the port goes that is to be listened on")
         return Target(command=options.command)
     if options.profile == "http" and not options.folder:
-        parser.error("a running http server: --folder DIR says what it serves, for the files that are asked for")
+        raise CannotCheck("a running http server: --folder DIR says what it serves, for the files that are asked for")
     return Target(host=options.host, port=options.port)
 
 
@@ -98,6 +98,8 @@ def check(options: argparse.Namespace, target: Target, names: Sequence[str]) -> 
     """Play, report; the exit status."""
     results: List[Result] = []
     with dialect_for(options) as dialect:
+        said = [(name, getattr(options, name)) for name in ("say", "expect", "folder")]
+        dialect.told = [word for name, value in said if value for word in (f"--{name}", value)]
         if isinstance(dialect, Http):
             target = Target(target.command, target.host, target.port, dialect.site.folder)
         for result in play_all(names, target, dialect, max(1, options.jobs), options.limit):
@@ -117,22 +119,16 @@ def ended(signum: int, frame: object) -> NoReturn:
 
 def main() -> None:
     """Check what the command line names."""
-    parser = arguments()
-    options = parser.parse_args()
-    names = chosen(parser, options)
-    if options.list:
-        for name in names:
-            print(f"{name:18} weight {CHECKS[name].weight}   a client that {CHECKS[name].does}")
-        return
+    options = arguments().parse_args()
     if options.site:
-        write_with_secret(options.site)
-        return
+        return write_with_secret(options.site)
     # A shell that starts us in the background has SIGINT ignored, and the programs would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, ended)
     status = 2
     try:
-        status = check(options, targeted(parser, options), names)
+        names = chosen(options)
+        status = show(names) if options.list else check(options, targeted(options), names)
     except CannotCheck as exc:
         report.problem(str(exc), options.json)
     except KeyboardInterrupt:
@@ -140,6 +136,13 @@ def main() -> None:
     finally:
         end_all()
     sys.exit(status)
+
+
+def show(names: Sequence[str]) -> int:
+    """Say which checks there are."""
+    for name in names:
+        print(f"{name:18} weight {CHECKS[name].weight}   a client that {CHECKS[name].does}")
+    return 0
 
 
 if __name__ == "__main__":

@@ -13,10 +13,12 @@ from .glassbox import timeline
 from .glassbox.archive import Archive, Turn
 from .glassbox.columns import Columns
 from .glassbox.doctor import IDLE, Doctor
+from .glassbox.excerpt import excerpt
 from .glassbox.printer import Printer, line, wants_colour
 from .glassbox.progress import Progress
 from .glassbox.recording import NotARecording
-from .glassbox.rerun import CannotRerun, Diverged, rerun
+from .glassbox.rerun import rerun
+from .glassbox.script import CannotRerun, Diverged
 from .glassbox.stepper import Stepper
 from .glassbox.words import concerned
 
@@ -25,7 +27,8 @@ def options_parser() -> Parser:
     """The command line."""
     parser = Parser(prog="replay", description=__doc__)
     parser.add_argument("file", metavar="FILE", help="what --record wrote")
-    parser.add_argument("--only", metavar="NAMES", help="connections, as in --only '#5' or '#5,#6'")
+    parser.add_argument("--only", metavar="NAMES",
+                        help="connections, as in --only '#5' or '#5,#6'; with --rerun listeners")
     parser.add_argument("--from", type=int, dest="first", metavar="TURN", default=0)
     parser.add_argument("--to", type=int, dest="last", metavar="TURN")
     parser.add_argument("--idle", type=positive, default=IDLE, metavar="SECONDS",
@@ -82,7 +85,7 @@ def act(archive: Archive, options: Namespace) -> int:
     if options.timeline:
         return draw(turns, archive, options)
     if options.rerun is not None:
-        return run_again(turns, archive, options.rerun)
+        return run_again(turns, archive, options.rerun, wanted(options.only))
     if options.doctor:
         return examine(turns, options.idle)
     sys.stdout.write(Printer.title)
@@ -158,10 +161,14 @@ def examine(turns: Iterator[Turn], idle: float) -> int:
     return 1 if doctor.findings else 0
 
 
-def run_again(turns: Iterator[Turn], archive: Archive, program: str) -> int:
-    """Re-run; the exit status, 1 where it diverged."""
+def run_again(turns: Iterator[Turn], archive: Archive, program: str, only: Optional[Set[str]]) -> int:
+    """Re-run all, or the listeners in `only` and who they accept; the exit status, 1 where it diverged."""
+    events = (event for turn in turns for event in turn)
     try:
-        print(rerun((event for turn in turns for event in turn), archive.header, program))
+        if only is None:
+            print(rerun(events, archive.header, program))
+        else:
+            print(rerun(excerpt(events, only), archive.header, program, part=True))
         return 0
     except Diverged as diverged:
         print(diverged)

@@ -22,7 +22,8 @@ from .console import Console, arguments, connect, run
 
 PATIENCE = 5.0
 GAP = 0.01  # seconds between chopped pieces: so short, and yet the other end has read the last one
-SMALL = 4096  # receive buffer of a slow reader; a large one would hide for long that it is slow
+CORK = getattr(socket, "TCP_CORK", socket.TCP_NODELAY)  # where there is none: as it is anyway
+SMALL = 4096  # the least receive buffer of a slow reader
 
 
 class Talk(Protocol):
@@ -38,8 +39,13 @@ class Talk(Protocol):
 
     def connection_made(self, transport: Transport) -> None:
         self._transport = transport
+        sock = transport.get_extra_info("socket")
         if self._options.slow:
-            transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL)
+            # Room for a tenth of a second: more would hide for long that it is slow, less makes TCP slower still.
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, max(SMALL, int(self._options.slow / 10)))
+        if self._options.half_close and not (self._options.chop or self._options.unix or self._console.typing):
+            # What fills no segment waits a moment for the end, so that who hears one hears the other.
+            sock.setsockopt(socket.IPPROTO_TCP, CORK, 1)
         self._console.read(self._typed)
 
     # -- out

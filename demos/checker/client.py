@@ -11,6 +11,10 @@ import time
 SILENT, CLOSED, RESET, WRONG, REFUSED, SLOW = "silent", "closed", "reset", "wrong", "refused", "slow"
 LIFE = 20.0  # seconds: a server that sends a byte now and then shall not keep a check for ever
 SMALL = 4096  # a receive buffer that fills at once
+MOST = 64 * 1000 * 1000  # bytes: a server that sends without end shall not fill the checker's memory
+STILL = 0.1  # seconds in which nothing more arrives
+CORK = getattr(socket, "TCP_CORK", getattr(socket, "TCP_NOPUSH", None))  # hold what does not fill a segment back
+SEEN = 262144  # bytes that a look at what has arrived may count
 
 
 class Trouble(Exception):
@@ -57,6 +61,13 @@ class Client:
         except OSError as exc:
             raise Trouble(RESET, f"a reset ({exc.strerror})") from None
 
+    def send_last(self, data: bytes) -> None:
+        """Send it and the end of file, in one segment where the system can: who hears one hears the other."""
+        if CORK is not None:
+            self._sock.setsockopt(socket.IPPROTO_TCP, CORK, 1)
+        self.send(data)
+        self.half_close()
+
     def send_some(self, data: memoryview, seconds: float) -> int:
         """Send what the kernel takes within `seconds` and return how much: 0 says that it is full.  Raises Trouble."""
         _, writable, _ = select.select([], [self._sock], [], seconds)
@@ -85,18 +96,38 @@ class Client:
         except OSError as exc:
             raise Trouble(RESET, f"a reset ({exc.strerror})") from None
 
+    def wait_until_stuck(self) -> None:
+        """Read nothing until nothing more arrives: there is no room for it, or nothing more to say."""
+        end = time.monotonic() + self.patience
+        self.readable(self.patience)
+        before, arrived = -1, self._arrived()
+        while arrived != before and time.monotonic() < end:
+            time.sleep(STILL)
+            before, arrived = arrived, self._arrived()
+
+    def _arrived(self) -> int:
+        # Bytes that wait to be received; that there will be no more counts as none.
+        self._sock.setblocking(False)
+        try:
+            return len(self._sock.recv(SEEN, socket.MSG_PEEK))
+        except OSError:
+            return 0
+        finally:
+            self._sock.settimeout(self.patience)
+
     def readable(self, seconds: float) -> bool:
         """True as soon as there are bytes, or an end, to receive."""
         return bool(select.select([self._sock], [], [], seconds)[0])
 
     def expect_end(self) -> bytes:
-        """All that comes until the server closes.  Raises Trouble where it does not."""
-        data = b""
-        while True:
+        """All that comes until the server closes.  Raises Trouble where it does not, or sends MOST bytes."""
+        data = bytearray()
+        while len(data) < MOST:
             piece = self.receive()
             if not piece:
-                return data
+                return bytes(data)
             data += piece
+        raise Trouble(WRONG, f"more than {MOST:,} bytes, and no end")
 
     def drain(self, seconds: float) -> bool:
         """Take and drop what comes; True where the connection ended, in whatever way, within `seconds`."""
@@ -107,6 +138,8 @@ class Client:
                     return True
             except Trouble:
                 return True
+            if time.monotonic() > end:
+                break
         return False
 
     # -- leaving

@@ -5,11 +5,12 @@ line for one line can be checked.  http.py has the fourth.
 """
 from __future__ import annotations
 
+import shlex
 import time
 from functools import lru_cache
-from typing import Dict
+from typing import Dict, Sequence
 
-from .client import CLOSED, RESET, SILENT, WRONG, Client, Trouble
+from .client import CLOSED, SILENT, WRONG, Client, Trouble
 
 MUCH = 8 * 1000 * 1000
 SOME = 20 * 1000
@@ -23,8 +24,7 @@ class Dialect:
     name = ""
     newline, other = LF, CRLF
     lasting = True  # a connection serves any number of requests
-    narrow = False  # much is not much: a slow reader needs a small buffer, to be noticed
-    cut_short: Dict[str, str] = {}  # faults that a cut answer to the plain request tells, by the kind of trouble
+    told: Sequence[str] = ()  # options of the command line that made it what it is
 
     def __init__(self, say: str = "") -> None:
         self._say = (say or "Hello, world").encode()
@@ -62,6 +62,12 @@ class Dialect:
     def take_much(self, client: Client, unsent: memoryview) -> None:
         """Send the rest, receive all of it, exact in every byte.  Raises Trouble."""
         raise NotImplementedError
+
+    def by_hand(self, where: str) -> Dict[str, str]:
+        """What a shell says to the server at `where`, by the names that stand in the commands of the checks."""
+        return {"ask": printf(self.request), "ask2": printf(2 * self.request), "stay": "1", "slowly": "",
+                "other": printf(self.request.replace(self.newline, self.other)),
+                "ask_much": f"yes 'hello, hello, hello' | head -c {MUCH}"}
 
 
 @lru_cache(maxsize=None)
@@ -155,13 +161,12 @@ class Lines(Stream):
 class Page(Dialect):
     """One long answer to whatever is said, and then the end of the connection.
 
-    What the answer is, the user says; or the first client gets it, which reads as fast as it can.
+    What the answer is, the user says; or the first client gets it, which reads as fast as it can.  A client that has
+    room for all of it could hide that the server does not look at what send() took, so the next has hardly any.
     """
 
     name = "page"
     lasting = False
-    narrow = True
-    cut_short = {CLOSED: "short_send_ignored", RESET: "eagain_as_error"}
 
     def __init__(self, say: str = "", expected: bytes = b"") -> None:
         super().__init__(say)
@@ -182,11 +187,15 @@ class Page(Dialect):
 
     def ask_much(self, client: Client) -> memoryview:
         client.send(self.request)
-        client.readable(client.patience)
+        client.wait_until_stuck()
         return memoryview(b"")
 
     def take_much(self, client: Client, unsent: memoryview) -> None:
         self.take(client)
+
+    def by_hand(self, where: str) -> Dict[str, str]:
+        said = super().by_hand(where)
+        return {**said, "ask_much": said["ask"], "stay": "9", "slowly": " --slow 50000 | wc -c"}
 
 
 def take_line(client: Client) -> bytes:
@@ -234,3 +243,9 @@ def compare(client: Client, owed: memoryview, got: int) -> int:
 def shown(data: bytes) -> str:
     """Bytes for people, the first of them."""
     return repr(data[:60]) + ("..." if len(data) > 60 else "")
+
+
+def printf(data: bytes) -> str:
+    """The shell command that writes them."""
+    text = data.decode("latin-1").replace("\\", "\\\\").replace("%", "%%").replace("\r", "\\r").replace("\n", "\\n")
+    return f"printf {shlex.quote(text)}"

@@ -2,13 +2,14 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import tempfile
 from dataclasses import dataclass
-from typing import Dict, Optional
+from typing import Dict, List, Optional
 
 from .client import CLOSED, WRONG, Client, Trouble
-from .dialects import CRLF, LF, Dialect, compare, numbered_lines, shown, take_line
+from .dialects import CRLF, LF, Dialect, compare, numbered_lines, printf, shown, take_line
 
 HELLO = b"Hello, world\n"
 # Every byte value, CR and LF in all company, nothing that is UTF-8.
@@ -89,6 +90,16 @@ class Http(Dialect):
         lines = [f"GET {self.site.prefix}{path} {version}", *fields]
         return self.newline.join(line.encode("latin-1") for line in lines) + 2 * self.newline
 
+    def modern(self, where: str) -> bytes:
+        """A request in HTTP/1.1 that asks to keep the connection open."""
+        return self.get("/hello.txt", "HTTP/1.1", f"Host: {where}", "Connection: keep-alive")
+
+    def ways_out(self) -> List[str]:
+        """Paths of the secret, each written in another way."""
+        up = "/.." * (10 if self.site.prefix else 1)
+        ways = [up, "/folder/.." + up, up.replace("..", "%2e%2e"), up.replace("/..", "/..%2f")]
+        return [way + self.site.secret_path for way in ways]
+
     def take(self, client: Client) -> None:
         self.take_file(client, HELLO)
 
@@ -148,8 +159,18 @@ class Http(Dialect):
 
     def ask_much(self, client: Client) -> memoryview:
         client.send(self.get("/big.bin"))
-        client.readable(client.patience)
+        client.wait_until_stuck()
         return memoryview(b"")
 
     def take_much(self, client: Client, unsent: memoryview) -> None:
         self.take_file(client, numbered_lines())
+
+    def by_hand(self, where: str) -> Dict[str, str]:
+        prefix = "/site" if self.site.prefix else ""  # where --site makes the same files
+        server = f"http://{where}"
+        said = {**super().by_hand(where), "ask_much": printf(self.get("/big.bin")), "url": server + prefix,
+                "modern": printf(self.modern(where)), "modern2": printf(2 * self.modern(where))}
+        said = {name: words.replace(self.site.prefix, prefix) if prefix else words for name, words in said.items()}
+        ways = " ".join(map(shlex.quote, self.ways_out()))
+        return {**said, "site": os.path.join(self.site.folder if prefix else "", "site"),
+                "out": f"for path in {ways}; do curl -s --path-as-is {server}$path; done"}

@@ -1,7 +1,7 @@
 """The checks of the http profile alone: static files over HTTP/1.0 and 1.1, as courses ask for them."""
 from __future__ import annotations
 
-from .checks import check
+from .checks import AGAIN, check
 from .client import CLOSED, RESET, Client, Trouble
 from .http import HELLO, PICTURE, Http
 from .program import pause
@@ -9,7 +9,6 @@ from .stage import Finding, NotChecked, Stage
 
 ONLY = ("http",)
 QUIET = 0.5  # seconds after which no more of an answer is expected
-URL = "http://{host}:{port}"
 
 
 def dialect_of(stage: Stage) -> Http:
@@ -18,7 +17,8 @@ def dialect_of(stage: Stage) -> Http:
     return stage.dialect
 
 
-@check("binary", "asks for a picture", f"curl -s {URL}/picture.png | cmp - picture.png", weight=2, profiles=ONLY)
+@check("binary", "asks for a picture", "curl -s {url}/picture.png | cmp - {site}/picture.png", weight=2,
+       profiles=ONLY)
 def binary(stage: Stage) -> None:
     """Every byte value, and CR and LF as they are."""
     dialect = dialect_of(stage)
@@ -28,7 +28,8 @@ def binary(stage: Stage) -> None:
         dialect.take_file(client, PICTURE)
 
 
-@check("missing", "asks for a file that is not there", f"curl -i {URL}/nothing.html", weight=2, profiles=ONLY)
+@check("missing", "asks for a file that is not there", "curl -i {url}/nothing.html; curl -i {url}/hello.txt", weight=2,
+       profiles=ONLY)
 def missing(stage: Stage) -> None:
     """404, and life goes on."""
     expect_status(stage, dialect_of(stage).get("/nothing.html"), range(404, 405), "missing_file",
@@ -36,7 +37,8 @@ def missing(stage: Stage) -> None:
     stage.others_are_served("missing_file", "After a client had asked for a file that is not there")
 
 
-@check("bad-request", "asks with a method that does not exist", f"curl -i -X BREW {URL}/hello.txt", profiles=ONLY)
+@check("bad-request", "asks with a method that does not exist",
+       "curl -i -X BREW {url}/hello.txt; curl -i {url}/hello.txt", profiles=ONLY)
 def bad_request(stage: Stage) -> None:
     """400, 405 or 501: the texts differ."""
     dialect = dialect_of(stage)
@@ -57,7 +59,7 @@ def expect_status(stage: Stage, request: bytes, right: range, fault: str, when: 
     pause(0.05)
 
 
-@check("directory", "asks for a folder", f"curl -i {URL}/folder; curl -i {URL}/hello.txt", profiles=ONLY)
+@check("directory", "asks for a folder", "curl -i {url}/folder; curl -i {url}/hello.txt", profiles=ONLY)
 def directory(stage: Stage) -> None:
     """Whatever it answers, it lives."""
     client = stage.connect()
@@ -67,15 +69,11 @@ def directory(stage: Stage) -> None:
     stage.others_are_served("missing_file", "After a client had asked for a folder")
 
 
-@check("outside", "asks for a file outside the folder", f"curl -i --path-as-is {URL}/../secret.txt", weight=3,
-       profiles=ONLY)
+@check("outside", "asks for a file outside the folder", "{out}", weight=3, profiles=ONLY)
 def outside(stage: Stage) -> None:
     """No way out of the folder, however it is written."""
     dialect = dialect_of(stage)
-    up = "/.." * (10 if dialect.site.prefix else 1)
-    ways = [up, "/folder/.." + up, up.replace("..", "%2e%2e"), up.replace("/..", "/..%2f").rstrip("%2f")]
-    for way in ways:
-        path = way + dialect.site.secret_path
+    for path in dialect.ways_out():
         client = stage.connect()
         client.send(dialect.get(path))
         if dialect.site.secret in received(client):
@@ -98,7 +96,7 @@ def received(client: Client) -> bytes:
     return data
 
 
-@check("closes", "asks in HTTP/1.0, without keep-alive", "{ask} | {talk} --half-close", profiles=ONLY)
+@check("closes", "asks in HTTP/1.0, without keep-alive", AGAIN, profiles=ONLY)
 def closes(stage: Stage) -> None:
     """The end of the answer is the end of the connection."""
     client = stage.ask()
@@ -107,19 +105,12 @@ def closes(stage: Stage) -> None:
         client.expect_end()
 
 
-def modern(stage: Stage) -> bytes:
-    """A request in HTTP/1.1 that asks to keep the connection open."""
-    host = f"Host: {stage.target.host}:{stage.port}"
-    return dialect_of(stage).get("/hello.txt", "HTTP/1.1", host, "Connection: keep-alive")
-
-
-@check("keep-alive", "asks twice on one connection", f"curl -sv {URL}/hello.txt {URL}/hello.txt", weight=2,
-       profiles=ONLY)
+@check("keep-alive", "asks twice on one connection", "({modern}; sleep 1; {modern}) | {talk}", weight=2, profiles=ONLY)
 def keep_alive(stage: Stage) -> None:
     """What is promised is kept; a server that promises nothing may close."""
     dialect = dialect_of(stage)
     client = stage.connect()
-    request = modern(stage)
+    request = dialect.modern(stage.target.where(stage.port))
     with stage.blame("wrong_answer", "A client asked in HTTP/1.1 and got: {trouble}."):
         client.send(request)
         response = dialect.take_file(client, HELLO)
@@ -133,13 +124,12 @@ def keep_alive(stage: Stage) -> None:
                 raise
 
 
-@check("pipelined-gets", "sends two requests at once", f"curl -sv --http1.1 {URL}/hello.txt {URL}/hello.txt", weight=1,
-       profiles=ONLY)
+@check("pipelined-gets", "sends two requests at once", "{modern2} | {talk}", profiles=ONLY)
 def pipelined_gets(stage: Stage) -> None:
     """Where the connection stays open, both are answered, in order."""
     dialect = dialect_of(stage)
     client = stage.connect()
-    request = modern(stage)
+    request = dialect.modern(stage.target.where(stage.port))
     with stage.blame("one_recv_is_one_request", "Two requests that came in one piece got: {trouble}."):
         client.send(2 * request)
         if not dialect.take_file(client, HELLO).stays:

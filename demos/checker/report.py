@@ -12,32 +12,36 @@ from .runner import FINDING, NOT_CHECKED, PASSED, Result
 from .stage import Target
 
 VERSION = 1
+PORT = 8888  # of the server that the reader starts
 MARKS = {PASSED: "ok   ", FINDING: "FAULT", NOT_CHECKED: "-    "}
 
 
 def reproduce(result: Result, target: Target, dialect: Dialect) -> str:
-    """The one command that shows the same, run in this folder with the server listening on {port}."""
-    port = target.port or 8888
-    where = f"{target.host} {port}"
-    checked = f"python3 -m demos.check {dialect.name} --command {shlex.quote(target.command)} --only restart"
-    much = "yes 'hello, hello, hello' | head -c 8000000"
-    if dialect.name == "http":
-        much = f"printf {quoted(dialect.request.replace(b'hello.txt', b'big.bin'))}"
-    return result.check.command.format(
-        host=target.host, port=port, talk=f"python3 -m demos.talk {where}", ask=f"printf {quoted(dialect.request)}",
-        ask2=f"printf {quoted(2 * dialect.request)}", ask_much=much, check=checked, command=started(target, port),
-        other=f"printf {quoted(dialect.request.replace(dialect.newline, dialect.other))}")
+    """The one command that shows the same: run in this folder, while the server runs as started() says."""
+    port = target.port or PORT
+    said = dialect.by_hand(target.where(port))
+    talk = f"python3 -m demos.talk {target.host} {port}"
+    # The sleep keeps standard input open: at its end talk half-closes, which is another story.
+    return result.check.command.format(talk=talk, asks=f"({said['ask']}; sleep {said['stay']}) | {talk}", port=port,
+                                       check=again(result.check.name, target, dialect), **said)
 
 
-def started(target: Target, port: int) -> str:
-    """The command that starts the server for it."""
-    return target.command.replace("{host}", target.host).replace("{port}", str(port)).replace("{folder}", "site")
+def again(name: str, target: Target, dialect: Dialect) -> str:
+    """The checker's own command, for this check alone."""
+    whose = ["--command", target.command] if target.command else [target.host, str(target.port)]
+    return shlex.join(["python3", "-m", "demos.check", dialect.name, *dialect.told, *whose, "--only", name])
 
 
-def quoted(data: bytes) -> str:
-    """Bytes as an argument of printf."""
-    text = data.decode("latin-1").replace("\\", "\\\\").replace("%", "%%").replace("\r", "\\r").replace("\n", "\\n")
-    return shlex.quote(text)
+def started(target: Target, dialect: Dialect) -> str:
+    """The command, in this folder, that makes the server ready for reproduce(); empty where nothing is to be done."""
+    files = f"python3 -m demos.check http --site {shlex.quote('.' if target.command else target.folder)}"
+    if not target.command:
+        return files if dialect.name == "http" else ""
+    if dialect.name != "http":
+        return shlex.join(target.words(PORT, "", relative=True))
+    if "{folder}" in target.command:
+        return f"{files} && {shlex.join(target.words(PORT, 'site', relative=True))}"
+    return f"{files} && cd site && PYTHONPATH=.. {shlex.join(target.words(PORT))}"
 
 
 def score(results: Sequence[Result]) -> Optional[int]:
@@ -66,11 +70,9 @@ def text(results: Sequence[Result], target: Target, dialect: Dialect) -> str:
                                 filled("Seen", result.saw), filled("Usually", result.fault.cause),
                                 f"  Lesson:    {result.fault.lesson}",
                                 f"  Try it:    {reproduce(result, target, dialect)}", *said]))
-    if findings and target.command:
-        site = ""
-        if dialect.name == "http":
-            site = " (its files: python3 -m demos.check http --site . makes them, in site/)"
-        parts.append(f"\nTry it with the server started in another terminal: {started(target, 8888)}{site}")
+    start = started(target, dialect)
+    if findings and start:
+        parts.append(f"\nTo try it, first{' in another terminal' if target.command else ''}: {start}")
     points = score(results)
     checked = sum(result.outcome != NOT_CHECKED for result in results)
     parts.append(f"\n{checked - len(findings)} of {checked} checks passed, {len(results) - checked} not checked. "
@@ -89,6 +91,7 @@ def as_json(results: Sequence[Result], target: Target, dialect: Dialect) -> str:
     return json.dumps({
         "version": VERSION, "profile": dialect.name, "score": score(results),
         "target": {"command": target.command} if target.command else {"host": target.host, "port": target.port},
+        "start": started(target, dialect),
         "checks": [_one(result, target, dialect) for result in results]}, indent=2)
 
 

@@ -48,15 +48,23 @@ class Target:
     port: int = 0
     folder: str = ""  # what an http server is to serve
 
-    def words(self, port: int) -> List[str]:
-        """The command line of one run.  Raises CannotCheck."""
+    def words(self, port: int, folder: str = "", *, relative: bool = False) -> List[str]:
+        """The command line of one run; files in it are absolute, unless it runs in this folder.  Raises CannotCheck."""
         try:
-            words = [word.format(host=self.host, port=port, folder=self.folder) for word in shlex.split(self.command)]
+            words = [word.format(host=self.host, port=port, folder=folder or self.folder)
+                     for word in shlex.split(self.command)]
         except (ValueError, KeyError, IndexError) as exc:
             raise CannotCheck(f"the command cannot be filled in ({exc}): write {{host}}, {{port}} or {{folder}}, and "
                               "double other braces") from None
+        if relative:
+            return words
         # The program may run in another folder, and `sws.py` means the one that lies here.
-        return words[:1] + [os.path.abspath(word) if os.path.exists(word) else word for word in words[1:]]
+        first = os.path.abspath(words[0]) if os.sep in words[0] else words[0]
+        return [first, *(os.path.abspath(word) if os.path.exists(word) else word for word in words[1:])]
+
+    def where(self, port: int) -> str:
+        """Host and port as in a URL."""
+        return f"[{self.host}]:{port}" if ":" in self.host else f"{self.host}:{port}"
 
     def start(self, port: int) -> Program:
         """Run it.  Raises CannotCheck."""
@@ -64,8 +72,6 @@ class Target:
         environment = dict(os.environ, PYTHONUNBUFFERED="1")
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, [os.getcwd(), environment.get("PYTHONPATH")]))
         elsewhere = self.folder if "{folder}" not in self.command else ""
-        if os.sep in words[0]:
-            words[0] = os.path.abspath(words[0])
         try:
             return Program(words, elsewhere or None, environment)
         except OSError as exc:
@@ -116,9 +122,9 @@ class Stage:
         return (f"the program runs, but nobody accepts on {where} after {START:g} s: does it listen on the port that "
                 f"it is given, and is that {{port}} in the command? Its last lines:{said}")
 
-    def ask(self, client: Optional[Client] = None) -> Client:
-        """A client, a new one by default, asks and gets the right answer.  Raises Trouble."""
-        client = client or self.connect()
+    def ask(self) -> Client:
+        """A new client asks and gets the right answer.  Raises Trouble."""
+        client = self.connect()
         self.dialect.ask(client)
         return client
 

@@ -12,14 +12,10 @@ from reactor.endpoint import Watcher
 from reactor.listener import Listener, bind
 
 from .controls import Controls
+from .experiments import EXPERIMENTS
 from .gate import Gate
 from .hub import Hub
 from .page import Application
-
-try:
-    from .experiments import EXPERIMENTS
-except ImportError:
-    EXPERIMENTS = []
 
 PORT = 8090
 GRACE = 2.0  # seconds without a browser, until nobody looks any more: a page may be loaded again

@@ -6,15 +6,16 @@
 2. Strict (RFC 9112 section 11.2): whatever two readers could understand in two ways
    is refused, not repaired.  The one liberty is a bare LF at the end of a line
    (section 2.2), because people type requests into nc.
-3. A whole block is checked by a few operations that run in C; what is wrong
-   with it is looked for only once it is known that something is.
+3. A head that was not seen before has lines that were: a browser changes its first line
+   and perhaps a cookie.  So lines are remembered as well, each checked once.
+4. What is wrong with a line is looked for only once it is known that something is.
 """
 from __future__ import annotations
 
 import re
-from typing import Dict, Tuple
+from typing import Dict, List, Optional, Tuple
 
-from protocols.http.message import CHUNKED, UNTIL_EOF, Headers, RequestHead, ResponseHead
+from protocols.http.message import CHUNKED, UNTIL_EOF, Headers, RequestHead, ResponseHead, combine
 
 # nginx and Apache both allow 8 KiB for a line; Apache 100 fields; node and h11 16 KiB for all of them.
 MAX_LINE = 8 * 1024
@@ -24,22 +25,27 @@ MAX_FIELDS = 100
 # Heads longer than this are parsed anew each time: with REMEMBERED of them it bounds what the memory can hold.
 MAX_REMEMBERED_BYTES = 2048
 REMEMBERED = 512
+# The same for lines.  A long cookie is parsed anew each time, which is one line of a dozen.
+MAX_REMEMBERED_LINE = 512
+REMEMBERED_LINES = 1024
 
+FRAMING = frozenset(("host", "connection", "expect", "content-length", "transfer-encoding"))
 METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH"))
 
-# HTAB, LF, CR, SP, visible ASCII, and bytes above it (obs-text): section 5.5 of RFC 9110 has no others.
-_TEXT = bytes((9, 10, 13, *range(32, 127), *range(128, 256)))
-
 _TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
-_FIELD_LINE = re.compile(rf"^({_TOKEN}):[ \t]*(.*)$", re.MULTILINE)
+# HTAB, SP, visible ASCII, and bytes above it (obs-text): section 5.5 of RFC 9110 has no others.
+_TEXT = r"[\t -~\x80-\xff]*"
+# The parts of these cannot overlap, so no line takes long to refuse.
+_FIELD_LINE = re.compile(rf"({_TOKEN}):({_TEXT})\r?").fullmatch
+_REQUEST_LINE = re.compile(r"([A-Z]+) ([!-~\x80-\xff]+) HTTP/1\.([0-9])\r?").fullmatch
+_STATUS_LINE = re.compile(rf"HTTP/1\.([0-9]) ([1-9][0-9]{{2}})(?: ({_TEXT}))?\r?").fullmatch
 _IS_TOKEN = re.compile(_TOKEN).fullmatch
 _IS_VERSION = re.compile(r"HTTP/[0-9]\.[0-9]").fullmatch
 # Section 3.2.2 of RFC 3986: a registered name or an IPv4 address, or a literal in brackets; then perhaps a port.
 _IS_HOST = re.compile(r"(?:[A-Za-z0-9\-._~!$&'()*+,;=%]*|\[[0-9A-Za-z:.]+\])(?::[0-9]*)?").fullmatch
 _IS_LENGTH = re.compile(r"[0-9]{1,18}").fullmatch
 _ABSOLUTE_FORM = re.compile(r"https?://([^/?]+)(/[^?]*)?(?:\?(.*))?", re.IGNORECASE).fullmatch
-_STATUS_LINE = re.compile(r"HTTP/1\.([0-9]) ([1-9][0-9]{2})(?: (.*))?").fullmatch
-_FOLD = re.compile(r"[ \t]*\n[ \t]+")
+_FOLD = re.compile(r"[ \t]*\r?\n[ \t]+")
 
 
 class BadMessage(Exception):
@@ -55,7 +61,10 @@ known_requests: Dict[bytes, RequestHead] = {}
 
 
 def parse_request(block: bytes) -> RequestHead:
-    """The head that `block` is; remembered, so equal blocks give the same object.  Raises BadMessage."""
+    """The head that `block` is; remembered, so equal blocks give the same object.
+
+    Raises BadMessage, also where the blank line at the end is not the first.
+    """
     head = known_requests.get(block)
     if head is None:
         head = _parse_request(block)
@@ -67,13 +76,12 @@ def parse_request(block: bytes) -> RequestHead:
 
 
 def _parse_request(block: bytes) -> RequestHead:
-    line, field_lines = _split(block)
+    line, lines = _lines_of(block)
     method, target, version = _request_line(line)
-    headers = parse_fields(field_lines)
-    host, path, query = _effective_target(method, target, _host(headers, version))
-    length = _request_length(headers, version)
-    return RequestHead(method, target, path, query, version, headers, host, length,
-                       _keeps_alive(headers, version), _expects_continue(headers, version))
+    fields = _framing(lines)
+    host, path, query = _effective_target(method, target, _host(fields, version))
+    return RequestHead(method, target, path, query, version, Headers.from_lines(lines), host,
+                       _length(fields, version, 0), _keeps_alive(fields, version), _expects_continue(fields, version))
 
 
 def parse_response(block: bytes, method: str) -> ResponseHead:
@@ -82,84 +90,102 @@ def parse_response(block: bytes, method: str) -> ResponseHead:
     Status 1xx has length 0, as HEAD, 204 and 304 have; without any framing a
     body runs until the end of the connection (RFC 9112 section 6.3).
     """
-    line, field_lines = _split(block)
+    line, lines = _lines_of(block)
     match = _STATUS_LINE(line)
     if match is None:
         raise BadMessage(400, "not a status line of HTTP/1.x")
     version = (1, min(int(match[1]), 1))
     status = int(match[2])
     # A user agent joins folded lines; a server refuses them (section 5.2).
-    headers = parse_fields(_FOLD.sub(" ", field_lines))
+    lines = _FOLD.sub(" ", "\n".join(lines)).split("\n") if lines else lines
+    fields = _framing(lines)
     length = 0
     if not (method == "HEAD" or status < 200 or status in (204, 304)):
-        length = _length(headers, version, UNTIL_EOF)
-    keep_alive = _keeps_alive(headers, version) and length != UNTIL_EOF
-    return ResponseHead(version, status, match[3] or "", headers, length, keep_alive)
+        length = _length(fields, version, UNTIL_EOF)
+    keep_alive = _keeps_alive(fields, version) and length != UNTIL_EOF
+    return ResponseHead(version, status, match[3] or "", Headers.from_lines(lines), length, keep_alive)
 
 
-def parse_fields(lines: str) -> Headers:
-    """The fields of a head or a trailer section, each line ended by one LF.  Raises BadMessage."""
-    if " \n" in lines or "\t\n" in lines:
-        lines = "\n".join(line.rstrip(" \t") for line in lines.split("\n"))
-    pairs = _FIELD_LINE.findall(lines)
-    if len(pairs) != lines.count("\n"):
-        raise BadMessage(400, _complaint(lines))
-    if len(pairs) > MAX_FIELDS:
+def parse_trailers(block: bytes) -> Headers:
+    """The fields behind the last chunk; `block` ends with a blank line.  Raises BadMessage."""
+    lines = block.decode("latin-1").split("\n")[:-2]
+    _framing(lines)
+    return Headers.from_lines(lines)
+
+
+def _lines_of(block: bytes) -> Tuple[str, List[str]]:
+    """The first line and the field lines, each without its LF and perhaps with a CR.  The blank line is left out."""
+    line, *lines = block.decode("latin-1").split("\n")
+    return line, lines[:-2]
+
+
+class _KnownLines(Dict[str, Optional[Tuple[str, str]]]):
+    """From a sound field line to its name in lower case and its value; to None where it has no say in the framing."""
+
+    def __missing__(self, line: str) -> Optional[Tuple[str, str]]:
+        match = _FIELD_LINE(line)
+        if match is None:
+            raise BadMessage(400, _complaint(line))
+        name = match[1].lower()
+        field = (name, match[2].strip(" \t")) if name in FRAMING else None
+        if len(line) <= MAX_REMEMBERED_LINE:
+            if len(self) >= REMEMBERED_LINES:
+                self.clear()
+            self[line] = field
+        return field
+
+
+known_lines = _KnownLines()
+
+
+def _framing(lines: List[str]) -> Dict[str, str]:
+    """What these say of the framing, by name.  Raises BadMessage where one of them is no field."""
+    if len(lines) > MAX_FIELDS:
         raise BadMessage(431, f"more than {MAX_FIELDS} header fields")
-    return Headers(pairs)
+    return combine(filter(None, map(known_lines.__getitem__, lines)))
 
 
-def clean_text(block: bytes) -> str:
-    """`block` as latin-1 with LF at its line ends.  A control character or a bare CR raises BadMessage."""
-    if block.translate(None, _TEXT):
-        raise BadMessage(400, "a control character in the head")
-    text = block.decode("latin-1").replace("\r\n", "\n")
-    if "\r" in text:
-        raise BadMessage(400, "a carriage return without a line feed")
-    return text
-
-
-def _split(block: bytes) -> Tuple[str, str]:
-    """The first line without its end; the field lines, each with its LF."""
-    line, _, rest = clean_text(block).partition("\n")
-    return line, rest[:-1]
-
-
-def _complaint(lines: str) -> str:
-    for line in lines.split("\n"):
-        name, colon, _ = line.partition(":")
-        if line[:1] in (" ", "\t"):
-            return "a folded header field"
-        if not colon:
-            return "a header line without a colon"
-        if name != name.rstrip():
-            return "whitespace before a colon"
-        if not _IS_TOKEN(name):
-            return "a bad header name"
-    return "a bad header field"
+def _complaint(line: str) -> str:
+    name, colon, _ = line.partition(":")
+    if line[:1] in (" ", "\t"):
+        return "a folded header field"
+    if not colon:
+        return "a header line without a colon"
+    if name != name.rstrip():
+        return "whitespace before a colon"
+    if not _IS_TOKEN(name):
+        return "a bad header name"
+    return "a control character in a header field"
 
 
 def _request_line(line: str) -> Tuple[str, str, Tuple[int, int]]:
     """Section 3: three parts with one space between; no other whitespace."""
-    parts = line.split(" ")
-    if len(parts) != 3 or "\t" in line or not parts[1]:
-        raise BadMessage(400, "a request line is METHOD TARGET HTTP/1.1")
+    match = _REQUEST_LINE(line)
+    if match is None or match[1] not in METHODS:
+        raise _refused_line(line)
+    # A higher minor version is read as the highest that is known (RFC 9110 section 2.5).
+    return match[1], match[2], (1, 0) if match[3] == "0" else (1, 1)
+
+
+def _refused_line(line: str) -> BadMessage:
+    parts = line.rstrip("\r").split(" ")
+    if len(parts) != 3 or not parts[1]:
+        return BadMessage(400, "a request line is METHOD TARGET HTTP/1.1")
     method, target, version = parts
     if not _IS_TOKEN(method):
-        raise BadMessage(400, "a bad method")
+        return BadMessage(400, "a bad method")
     if not _IS_VERSION(version):
-        raise BadMessage(400, "a bad HTTP version")
+        return BadMessage(400, "a bad HTTP version")
     if version[5] != "1":
-        raise BadMessage(505, "only HTTP/1.0 and HTTP/1.1 are spoken here")
+        return BadMessage(505, "only HTTP/1.0 and HTTP/1.1 are spoken here")
     if method not in METHODS:
-        raise BadMessage(501, "a method that is not known here")
-    # A higher minor version is read as the highest that is known (RFC 9110 section 2.5).
-    return method, target, (1, 0) if version[7] == "0" else (1, 1)
+        return BadMessage(501, "a method that is not known here")
+    return BadMessage(400, "a control character in the target")
 
 
-def _host(headers: Headers, version: Tuple[int, int]) -> str:
+def _host(fields: Dict[str, str], version: Tuple[int, int]) -> str:
     """Section 3.2: exactly one in HTTP/1.1, and valid.  Two of them are joined by ', ', which no host holds."""
-    host = headers.get("host")
+    host = fields.get("host")
     if host is None:
         if version >= (1, 1):
             raise BadMessage(400, "no Host field")
@@ -184,14 +210,10 @@ def _effective_target(method: str, target: str, host: str) -> Tuple[str, str, st
     return match[1], match[2] or "/", match[3] or ""
 
 
-def _request_length(headers: Headers, version: Tuple[int, int]) -> int:
-    return _length(headers, version, 0)
-
-
-def _length(headers: Headers, version: Tuple[int, int], default: int) -> int:
+def _length(fields: Dict[str, str], version: Tuple[int, int], default: int) -> int:
     """How long the body is (section 6.3): two answers, or one that is not plain, are none."""
-    coding = headers.get("transfer-encoding")
-    length = headers.get("content-length")
+    coding = fields.get("transfer-encoding")
+    length = fields.get("content-length")
     if coding is not None:
         if length is not None:
             raise BadMessage(400, "both Transfer-Encoding and Content-Length")
@@ -214,18 +236,18 @@ def _transfer_coding(value: str) -> int:
     raise BadMessage(501, "a transfer coding that is not known here")
 
 
-def _keeps_alive(headers: Headers, version: Tuple[int, int]) -> bool:
+def _keeps_alive(fields: Dict[str, str], version: Tuple[int, int]) -> bool:
     """Section 9.3.  `close` wins over `keep-alive`."""
-    connection = headers.get("connection")
+    connection = fields.get("connection")
     if connection is None:
         return version >= (1, 1)
     options = [option.strip(" \t").lower() for option in connection.split(",")]
     return "close" not in options and (version >= (1, 1) or "keep-alive" in options)
 
 
-def _expects_continue(headers: Headers, version: Tuple[int, int]) -> bool:
+def _expects_continue(fields: Dict[str, str], version: Tuple[int, int]) -> bool:
     """RFC 9110 section 10.1.1."""
-    expectation = headers.get("expect")
+    expectation = fields.get("expect")
     if expectation is None or version < (1, 1):
         return False
     if expectation.lower() != "100-continue":

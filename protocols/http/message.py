@@ -19,7 +19,7 @@ while an earlier request of the same connection is still being answered.
 """
 from __future__ import annotations
 
-from typing import Any, BinaryIO, Callable, Dict, Iterable, Iterator, List, Optional, Tuple, Union
+from typing import Any, BinaryIO, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, Union
 
 from protocols.base import Address
 
@@ -33,19 +33,37 @@ UNTIL_EOF = -2
 class Headers:
     """The header fields of one message: order, case and duplicates as they came; look-up in any case."""
 
-    __slots__ = ("pairs", "_combined")
+    __slots__ = ("_lines", "_pairs", "_by_name")
 
     def __init__(self, pairs: Iterable[Tuple[str, str]] = ()) -> None:
-        self.pairs: Pairs = tuple(pairs)
-        combined: Dict[str, str] = {}
-        for name, value in self.pairs:
-            name = name.lower()
-            combined[name] = combined[name] + ", " + value if name in combined else value
-        self._combined = combined
+        self._lines: Sequence[str] = ()
+        self._pairs: Optional[Pairs] = tuple(pairs)
+        self._by_name: Optional[Dict[str, str]] = None
+
+    @classmethod
+    def from_lines(cls, lines: Sequence[str]) -> Headers:
+        """For a parser: sound field lines, of which most are never asked for, so they come apart when one is."""
+        headers = cls()
+        headers._lines = lines
+        headers._pairs = None
+        return headers
+
+    @property
+    def pairs(self) -> Pairs:
+        """All of them, as they came."""
+        if self._pairs is None:
+            parts = (line.partition(":") for line in self._lines)
+            self._pairs = tuple((name, value.strip(" \t\r")) for name, _, value in parts)
+        return self._pairs
+
+    def _combined(self) -> Dict[str, str]:
+        if self._by_name is None:
+            self._by_name = combine((name.lower(), value) for name, value in self.pairs)
+        return self._by_name
 
     def get(self, name: str, default: Optional[str] = None) -> Optional[str]:
         """The value of `name`; several are joined by a comma, which means the same (RFC 9110 section 5.3)."""
-        return self._combined.get(name.lower(), default)
+        return self._combined().get(name.lower(), default)
 
     def get_all(self, name: str) -> List[str]:
         """Each value of `name` in order, for the fields that a comma does not join (Set-Cookie)."""
@@ -53,7 +71,7 @@ class Headers:
         return [value for each, value in self.pairs if each.lower() == name]
 
     def __contains__(self, name: str) -> bool:
-        return name.lower() in self._combined
+        return name.lower() in self._combined()
 
     def __iter__(self) -> Iterator[Tuple[str, str]]:
         return iter(self.pairs)
@@ -66,6 +84,14 @@ class Headers:
 
     def __repr__(self) -> str:
         return f"Headers({list(self.pairs)!r})"
+
+
+def combine(pairs: Iterable[Tuple[str, str]]) -> Dict[str, str]:
+    """By name; the values of one name are joined by a comma."""
+    combined: Dict[str, str] = {}
+    for name, value in pairs:
+        combined[name] = combined[name] + ", " + value if name in combined else value
+    return combined
 
 
 class RequestHead:

@@ -18,8 +18,8 @@ from __future__ import annotations
 import re
 from typing import Callable, Dict, Optional, Union
 
-from protocols.http.heads import (MAX_FIELD_BYTES, MAX_LINE, BadMessage, clean_text, known_requests, parse_fields,
-                                  parse_request, parse_response)
+from protocols.http.heads import (MAX_FIELD_BYTES, MAX_LINE, MAX_REMEMBERED_BYTES, BadMessage, known_requests,
+                                  parse_request, parse_response, parse_trailers)
 from protocols.http.message import CHUNKED, UNTIL_EOF, Headers, RequestHead, ResponseHead
 
 # Where the parser stands in a message.
@@ -249,7 +249,7 @@ class Parser:
             return None
         self._at = end
         self._state = HEAD
-        return EndOfMessage(parse_fields(clean_text(buffer[start:end - 2])))
+        return EndOfMessage(parse_trailers(buffer[start:end]))
 
     def _read_end(self) -> Optional[Event]:
         self._state = HEAD
@@ -268,6 +268,16 @@ def _blank_line(buffer: bytes, start: int) -> int:
     return 0 if with_cr < 0 else with_cr + 3
 
 
+def _sound_request(data: bytes) -> Optional[RequestHead]:
+    """The head that `data` is; None for half of one, for two, and for one that the long way has to refuse."""
+    if len(data) <= MAX_REMEMBERED_BYTES and data.endswith(b"\n\r\n"):
+        try:
+            return parse_request(data)
+        except BadMessage:
+            pass
+    return None
+
+
 class RequestParser(Parser):
     """For a server.  A body longer than `max_body`, in bytes or a function of the head, is a Failure with 413."""
 
@@ -278,13 +288,13 @@ class RequestParser(Parser):
         self._most = max_body if callable(max_body) else None
 
     def whole_request(self, data: bytes) -> Optional[RequestHead]:
-        """The request that `data` is from its first byte to its last, if it has no body and was seen before.
+        """The request that `data` is from its first byte to its last, if it is sound and has no body.
 
         A short cut for the commonest case: with an answer other than None
         nothing needs to be fed, and no event follows.
         """
         if self._state is HEAD and self._at == len(self._buffer):
-            head = known_requests.get(data)
+            head = known_requests.get(data) or _sound_request(data)
             if head is not None and not head.length:
                 return head
         return None

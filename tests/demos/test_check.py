@@ -2,6 +2,7 @@
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -13,20 +14,20 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from demos.checker import http_checks  # noqa: F401, imported for what it enters into CHECKS
-from demos.checker.checks import CHECKS
+from demos.checker.checks import CHECKS, EVERY
 from demos.checker.dialects import Lines, Page, Stream
 from demos.checker.faults import FAULTS, sign_of
 from demos.checker.http import Http, Site
 from demos.checker.program import Program, free_port
-from demos.checker.report import reproduce
+from demos.checker.report import reproduce, started
 from demos.checker.runner import FINDING, first, play
 from demos.checker.stage import Target
-from demos.lessons.broken.checks import POEM
 
 from .running import POSIX, ROOT, Running
 
 HERE = Path(__file__).resolve().parent
 BROKEN = ROOT / "demos" / "lessons" / "broken"
+SOLUTIONS = HERE / "lessons" / "solutions"
 PYTHON = sys.executable
 PARALLEL = 6
 # Each play starts processes and waits for them, up to a minute in all.  CHECK_ALL=1 plays everything;
@@ -87,9 +88,6 @@ class Faults(unittest.TestCase):
         self.assertEqual(sorted(EXERCISES), sorted(path.stem for path in BROKEN.glob("*.py") if path.stem in FAULTS))
         rows = [(name, command(BROKEN / f"{name}.py", "{port}"), dialect(profile, say), check, "")
                 for name, (profile, say, check) in EXERCISES.items()]
-        for _, _, page, check, _ in rows:
-            if check == "answers":
-                page._expected = POEM
         self.assert_named(rows)
 
     def test_each_other_fault_of_a_server_is_named(self):
@@ -206,6 +204,9 @@ class CommandLine(unittest.TestCase):
             with self.subTest(arguments=arguments):
                 run = checked(*arguments)
                 self.assertEqual((run.returncode, run.stdout, run.stderr.count("\n")), (2, "", 1), run.stderr)
+                run = checked(*arguments, "--json")
+                self.assertEqual((run.returncode, run.stderr), (2, ""))
+                self.assertIn("error", json.loads(run.stdout))
 
     def test_a_server_that_runs_already(self):
         with Running("echo_server", "--port", 0) as server:
@@ -271,27 +272,90 @@ class Reports(unittest.TestCase):
 
     def test_every_check_says_what_its_client_does_and_how_to_do_the_same(self):
         target = Target("python3 server.py {host} {port}")
+        with Site() as site:
+            spoken = {"http": Http(site), **{name: dialect(name, "") for name in EVERY if name != "http"}}
         for check in CHECKS.values():
-            with self.subTest(check=check.name):
-                result = type("Result", (), {"check": check})
-                shown = reproduce(result, target, Stream("echo"))
-                self.assertNotRegex(shown, r"\{(?!host|port)")
-                if POSIX:
-                    self.assertEqual(0, subprocess.run(["sh", "-n", "-c", shown], timeout=10).returncode, shown)
+            for profile in check.profiles:
+                with self.subTest(check=check.name, profile=profile):
+                    shown = reproduce(type("Result", (), {"check": check}), target, spoken[profile])
+                    self.assertNotRegex(shown, r"\{(?!host|port)")
+                    if POSIX:
+                        self.assertEqual(0, subprocess.run(["sh", "-n", "-c", shown], timeout=10).returncode, shown)
 
-    @unittest.skipUnless(POSIX, "a shell")
-    def test_commands_of_findings_do_talk_to_a_server(self):
-        names = "answers", "split", "byte-by-byte", "half-close", "not-utf-8", "reset-in-request", "ask-and-leave"
-        with Running("uppercase_server", "--port", 0) as server, ThreadPoolExecutor(PARALLEL) as pool:
-            target = Target(port=server.port)
-            results = [type("Result", (), {"check": CHECKS[name]}) for name in names]
-            shown = [reproduce(result, target, Stream("uppercase")).replace("python3", PYTHON) for result in results]
-            runs = pool.map(lambda words: subprocess.run(["sh", "-c", words], cwd=ROOT, stdout=subprocess.PIPE,
-                                                         stderr=subprocess.PIPE, timeout=30), shown)
-            for words, run in zip(shown, runs):
-                with self.subTest(command=words):
-                    self.assertIn(b"HELLO, WORLD\n", run.stdout)
-                    self.assertEqual((run.returncode, run.stderr), (0, b""))
+
+@unittest.skipUnless(POSIX, "a shell, and ps")
+class Reproduced(unittest.TestCase):
+    """The two lines of a report, typed: a server with the fault shows it, one without does not."""
+
+    def test_the_command_of_an_exercise_shows_its_fault(self):
+        def command_of(folder):
+            return lambda name: command(folder / f"{name}.py", "{port}")
+        self.assert_shown([(name, profile, say, check) for name, (profile, say, check) in EXERCISES.items()],
+                          command_of(BROKEN), command_of(SOLUTIONS))
+
+    def test_the_command_of_each_other_fault_shows_it(self):
+        self.assert_shown([(name, "lines" if name == "one_recv_is_one_request" else "uppercase", "", check)
+                           for name, check in CAPITALS.items()],
+                          lambda name: command(HERE / "faulty_server.py", name, "{host} {port}"),
+                          lambda name: command(HERE / "faulty_server.py", "none {host} {port}"))
+
+    def test_the_command_of_each_fault_of_http_shows_it(self):
+        self.assert_shown([(name, "http", "", check) for name, check in HTTP.items()],
+                          lambda name: command(HERE / "faulty_http_server.py", name, "{host} {port}"),
+                          lambda name: command(HERE / "faulty_http_server.py", "none {host} {port}"))
+
+    def assert_shown(self, rows, broken, mended):
+        rows = [row for row in rows if ALL or row[0] in SOME]
+
+        def both(row):
+            return [typed(commands(row[0]), *row[1:]) for commands in (broken, mended)]
+        with ThreadPoolExecutor(PARALLEL) as pool:
+            for row, (first_line, second_line) in zip(rows, pool.map(both, rows)):
+                with self.subTest(fault=row[0], check=row[3], broken=first_line, mended=second_line):
+                    self.assertNotEqual(first_line[1:], second_line[1:])
+
+
+def typed(command_line, profile, say, check):
+    """Start the server and type the command: the command, all that it printed, and whether the server lives."""
+    target = Target(command_line)
+    with contextlib.ExitStack() as stack:
+        if profile == "http":
+            spoken = Http(stack.enter_context(Site()))
+            if check == "other-newline" and " lf_only" in command_line:
+                spoken.newline, spoken.other = spoken.other, spoken.newline
+        else:
+            spoken = dialect(profile, say)
+        spoken.told = ["--say", say] if say else []
+        folder = stack.enter_context(tempfile.TemporaryDirectory())
+        port = free_port()
+        lines = started(target, spoken), reproduce(type("Result", (), {"check": CHECKS[check]}), target, spoken)
+        start, shown = (line.replace("8888", str(port)).replace("python3 -m demos", f"{PYTHON} -m demos")
+                        for line in lines)
+        environment = dict(os.environ, PYTHONPATH=str(ROOT))
+        server = stack.enter_context(Program(["sh", "-c", start], folder, environment))
+        wait_for(port)
+        with Program(["sh", "-c", shown], folder, environment) as shell:
+            shell.wait({"together": 2.5, "many": 6.0}.get(check, 30.0))
+            said = shell.all_words()
+        lives = server.status is None
+    if "ps -A" in shown:
+        mine = re.findall(rf"^ *([\d:.]+) (?!.*(?:talk|grep|sh -c)).*{port}", said, re.MULTILINE)
+        said = float(mine[0]) > 40000 if "rss" in shown else seconds(mine[-1]) - seconds(mine[0]) >= 1 if mine else None
+    return shown, said, lives
+
+
+def seconds(clock):
+    """What ps says of the CPU time that was used, as a number."""
+    return sum(float(part) * 60 ** place for place, part in enumerate(reversed(clock.split(":"))))
+
+
+def wait_for(port):
+    """Until somebody listens there.  To connect would itself be what some of them die of."""
+    for _ in range(100):
+        time.sleep(0.02)
+        with contextlib.suppress(OSError), open("/proc/net/tcp") as file:
+            if f":{port:04X} 00000000:0000 0A" in file.read():
+                return
 
 
 if __name__ == "__main__":

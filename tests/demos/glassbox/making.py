@@ -1,9 +1,11 @@
 """Recordings for tests: small ones made by a real reactor, long ones written line by line."""
+import io
 import json
 import os
 import sys
 import tempfile
 
+from demos import replay
 from demos.glassbox.recorder import Recorder
 from protocols.echo import Echo
 from tests.case import Case
@@ -57,6 +59,22 @@ class Recorded(Case):
             for time, turn, kind, facts in events:
                 file.write(json.dumps({"t": time, "turn": turn, "event": kind, **facts}) + "\n")
         return path
+
+
+def run_replay(test, *args, keys=""):
+    """Exit status, stdout, stderr of demos.replay with these arguments."""
+    out, err = io.StringIO(), io.StringIO()
+    streams = {"stdout": out, "stderr": err, "stdin": io.StringIO(keys), "argv": ["replay", *args]}
+    for name, value in streams.items():
+        test.patch(sys, name, value)
+    with test.assertRaises(SystemExit) as caught:
+        replay.main()
+    return caught.exception.code or 0, out.getvalue(), err.getvalue()
+
+
+def rerun(test, path, *program):
+    """The same of a re-run."""
+    return run_replay(test, path, "--rerun", *program)
 
 
 def long_echo(turns):

@@ -1,9 +1,7 @@
 """The command: prints, steps, filters, draws, examines and runs again; and what it says of a bad file."""
 import contextlib
 import errno
-import io
 import socket
-import sys
 import unittest
 from functools import partial
 
@@ -14,7 +12,7 @@ from protocols.base import Protocol
 from protocols.echo import Echo
 from reactor.testing import Faults, FaultySocket, run_turns
 
-from .making import Recorded, long_echo, spinning
+from .making import Recorded, long_echo, run_replay, spinning
 
 
 class Shouting(Protocol):
@@ -31,14 +29,7 @@ class Shouting(Protocol):
 class Command(Recorded):
 
     def run_replay(self, *args, keys=""):
-        """Exit status, stdout, stderr."""
-        out, err = io.StringIO(), io.StringIO()
-        streams = {"stdout": out, "stderr": err, "stdin": io.StringIO(keys), "argv": ["replay", *args]}
-        for name, value in streams.items():
-            self.patch(sys, name, value)
-        with self.assertRaises(SystemExit) as caught:
-            replay.main()
-        return caught.exception.code or 0, out.getvalue(), err.getvalue()
+        return run_replay(self, *args, keys=keys)
 
 
 class Printing(Command):

@@ -8,8 +8,8 @@ import unittest
 
 from protocols.http import heads
 from protocols.http.message import RequestHead
-from protocols.http.parser import Failure, RequestParser
-from tests.protocols.http.support import Server, drain, events_of
+from protocols.http.parser import EndOfMessage, Failure, RequestParser
+from tests.protocols.http.support import Server, bytewise, describe, drain, events_of
 
 ROUNDS = int(os.environ.get("HTTP_FUZZ", "4000"))
 SEED = int(os.environ.get("HTTP_FUZZ_SEED", "20260101"))
@@ -93,9 +93,20 @@ class Memory(unittest.TestCase):
             data = mutate(generator, generator.choice(SEEDS[:4]))
             with self.subTest(seed=SEED, round=number, data=data):
                 heads.known_requests.clear()
+                heads.known_lines.clear()
                 fresh = Server().receive(data)
                 again = Server().receive(data)
                 self.assertEqual(again.sent, fresh.sent)
+
+    def test_the_short_cut_takes_what_the_long_way_takes_and_nothing_else(self):
+        generator = random.Random(SEED)
+        for number in range(ROUNDS):
+            data = mutate(generator, generator.choice(SEEDS[:5]))
+            with self.subTest(seed=SEED, round=number, data=data):
+                head = RequestParser(1000).whole_request(data)
+                if head is not None:
+                    expected = [describe(head), describe(EndOfMessage())]
+                    self.assertEqual(events_of(RequestParser(1000), bytewise(data), eof=True), expected)
 
 
 class Smuggling(unittest.TestCase):

@@ -75,7 +75,7 @@ class RequestHeads(unittest.TestCase):
     def test_refused_fields(self):
         for line in ("Name : x", "Name\t: x", ": x", "Name", " folded", "\tfolded", "Na me: x", "N\xe4me: x",
                      "Na(me: x",
-                     "X: a\x00b", "X: a\rb", "X: a\x0bb", "X: a\x7fb", "X\r: a", "X: \r", "\r"):
+                     "X: a\x00b", "X: a\rb", "X: a\x0bb", "X: a\x7fb", "X\r: a", "X: \r", "\r", ""):
             for lines in ((line, "Host: h"), ("Host: h", line), ("Host: h", line, "Z: z")):
                 with self.subTest(lines=lines):
                     self.refused(400, "GET / HTTP/1.1", *lines)
@@ -151,6 +151,7 @@ class Memory(unittest.TestCase):
 
     def setUp(self):
         heads.known_requests.clear()
+        heads.known_lines.clear()
 
     def test_equal_heads_give_the_same_object(self):
         self.assertIs(parse_request(BROWSER), parse_request(bytes(bytearray(BROWSER))))
@@ -163,11 +164,27 @@ class Memory(unittest.TestCase):
         request(f"GET /{'x' * heads.MAX_REMEMBERED_BYTES} HTTP/1.1", "Host: h")
         self.assertEqual(len(heads.known_requests), 0)
 
+    def test_it_holds_a_bounded_number_of_lines_of_bounded_length(self):
+        for number in range(3 * heads.REMEMBERED_LINES // 2):
+            request("GET / HTTP/1.1", "Host: h", f"A: {number}", f"B: {number}")
+            self.assertLessEqual(len(heads.known_lines), heads.REMEMBERED_LINES)
+        heads.known_lines.clear()
+        request("GET / HTTP/1.1", "Host: h", f"A: {'x' * heads.MAX_REMEMBERED_LINE}")
+        self.assertEqual(len(heads.known_lines), 1)
+
+    def test_lines_come_apart_equally_the_second_time(self):
+        for _ in range(2):
+            heads.known_requests.clear()
+            head = request("GET / HTTP/1.1", "Host: h", "x-A:  1 ", "X-a: 2", "Empty:")
+            self.assertEqual(head.headers.pairs, (("Host", "h"), ("x-A", "1"), ("X-a", "2"), ("Empty", "")))
+            self.assertEqual((head.headers.get("X-A"), head.headers.get("empty")), ("1, 2", ""))
+
     def test_a_refusal_is_not_remembered(self):
         for _ in range(2):
-            with self.assertRaises(BadMessage):
-                request("GET / HTTP/1.1")
-        self.assertEqual(len(heads.known_requests), 0)
+            for lines in (), ("Host: h", "X : y"), ("Host: h", "X: \0"):
+                with self.assertRaises(BadMessage):
+                    request("GET / HTTP/1.1", *lines)
+        self.assertEqual((len(heads.known_requests), list(heads.known_lines)), (0, ["Host: h\r"]))
 
 
 class ResponseHeads(unittest.TestCase):
