@@ -159,8 +159,7 @@ class Hub:
             self._found(Finding(int(text.split()[1]), "stuck", "", text, IN_A_THREAD))
         self._mind_who_was_not_heard()
         self.draw()
-        for browser in list(self.browsers):
-            browser.stream.wake()
+        self.tell()
         # With a thousand connections a frame takes its time, and the observed loop waits for it.
         self._timer = self._page.call_later(max(BEAT, COST * (self._page.time() - began)), self._beat)
 
@@ -169,6 +168,11 @@ class Hub:
         if seconds * 1000 > SLOW and self.ring.find(turn) is None:
             self._found(Finding(turn, "slow", "", f"turn {turn:,} took {seconds * 1000:,.0f} ms; the page did not hear "
                                 "which callback that was", IN_A_THREAD))
+
+    def tell(self) -> None:
+        """Let every browser that has room for it have what it lacks, now."""
+        for browser in list(self.browsers):
+            browser.stream.wake()
 
     def draw(self) -> None:
         """Make a new frame where there is something new to see, and somebody to see it."""

@@ -131,6 +131,7 @@ class Application:
             return _json({"error": "that is no JSON"}, 400)
         except Refused as exc:
             return _json({"error": str(exc)}, 400)
+        self._hub.tell()  # whoever clicked waits for it
         return _json({"ok": True})
 
     def _open(self, request: Request, more: str) -> Answer:

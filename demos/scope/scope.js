@@ -14,7 +14,7 @@ const RATES = [[65536, "64 kB/s"], [8192, "8 kB/s"], [1024, "1 kB/s"], [100, "10
 const MOST_LISTED = 100;
 const MOST_EARLIER = 6;
 const MOST_COLUMNS = 4000;
-const READABLE = 8;            // turns a second that somebody can follow
+const READABLE = 20;           // turns a second that somebody can follow
 const SILENCE = 1500;          // ms without a heartbeat, from which on the loop is said to be stuck
 const INSTANT = 0.00005;       // seconds below which nobody slept: select was asked, and answered
 const BREATH = 4000;           // ms between two things that a screen reader is given to say
@@ -250,7 +250,9 @@ function nowInWords() {
   if (replaying()) return "";
   if (page.stepped !== null) return "stepped: select sleeps until somebody is ready";
   if (mode === "paused") return "held: what select answers is kept back";
-  if (!frame || !counters || counters.turns > frame.turn + 1) return "";
+  if (!frame || !counters) return "";
+  const isBehind = counters.turns > frame.turn + 1;
+  if (isBehind) return counters.turns_per_second ? "" : "asleep in select, after turns that were not seen";
   const asleep = (performance.now() - live.arrived) / 1000;
   return asleep > 1 && !live.stuck ? `asleep in select, for ${Math.floor(asleep)} s` : "";
 }
@@ -266,10 +268,10 @@ function paintStages(frame) {
   if (isAsleep(frame)) return paintAsleep();
   put($("slept"), seconds(frame.slept));
   fill($("slept-bar"), share);
-  put($("slept-share"), frame.slept < INSTANT ? "as long as asking takes" : `${percent(share)} of this turn`);
+  put($("slept-share"), frame.slept < INSTANT ? "no sleep at all" : `${percent(share)} of this turn`);
   const ready = [...frame.readable.map(who => [who, "read"]), ...frame.writable.map(who => [who, "write"])];
   put($("ready-count"), ready.length ? many(ready.length, "socket") : "nobody");
-  keyed($("ready"), chips(ready), ([who, how]) => who + how, () => make("span"), (node, [who, how]) => {
+  keyed($("ready"), ready.length ? chips(ready) : [[nobodyBecause(frame.timeout), ""]], ([who, how]) => who + how, () => make("span"), (node, [who, how]) => {
     node.className = how && `chip ${how}`;
     put(node, how ? `${who} ${how === "read" ? "▼" : "▲"} ${how}` : who);
   });
@@ -299,8 +301,12 @@ function patience(frame) {
   return asked ? asked[1].split("; ").pop() : "";
 }
 
+function nobodyBecause(timeout) {
+  if (timeout === null) return "woken for something else";
+  return timeout ? "the time was up" : "select was not to wait";
+}
+
 function chips(ready) {
-  if (!ready.length) return [["the time was up", ""]];
   return ready.length > 2 ? [ready[0], [`and ${count(ready.length - 1)} more`, ""]] : ready;
 }
 
@@ -637,6 +643,13 @@ class Timeline {
     this.describe();
   }
 
+  /* How many turns nobody saw after the newest column; 0 where more will come in a moment. */
+  behind() {
+    const {columns} = this.track, {counters} = live;
+    if (replaying() || isTooFast() || !counters || !columns.length) return 0;
+    return Math.max(counters.turns - 1 - columns[columns.length - 1][0], 0);
+  }
+
   /* The place of the column at the right edge. */
   newest() {
     return this.right === null ? this.track.columns.length - 1 : this.place(this.right);
@@ -664,6 +677,7 @@ class Timeline {
     const {columns} = this.track;
     this.hits = [];
     let x = width - EDGE, labelled = width - 20;
+    if (this.right === null && this.behind()) x = this.drawGap(pen, x, this.behind(), height);
     for (let place = this.newest(); place >= 0 && x > LABELS; place--) {
       const column = columns[place], wide = this.width(column);
       x -= wide;
@@ -1106,7 +1120,9 @@ const HEAR = {
   },
 
   counters(counters) {
+    const wasTooFast = isTooFast();
     live.counters = counters;
+    if (isTooFast() !== wasTooFast) change("turn", "track");
     change("figures", "now");
   },
 

@@ -215,6 +215,21 @@ class TestControls(PageCase):
         browser.until_text("#sentences", "later")
 
 
+class TestExperiments(PageCase):
+
+    def test_one_is_chosen_from_the_menu_tells_what_happens_and_is_ended(self):
+        browser.keys("e")
+        browser.until("document.querySelectorAll('#experiments li').length === 10")
+        browser.click("#experiments li:nth-child(2) button")
+        browser.until_text("#experiment-title", "2. ")
+        browser.until_text("#experiment-note", "hel")
+        browser.click("#experiment-tabs [data-part=shows]")
+        browser.until_text("#experiment-told", "stream")
+        browser.keys("E")
+        browser.until("document.querySelector('#experiment').hidden")
+        browser.until("live.frame.connections.length === 1")
+
+
 class TestKeys(PageCase):
 
     def test_the_loop_is_paused_stepped_slowed_and_recorded_by_keys(self):
