@@ -51,6 +51,7 @@ class Rubric:
         self._third = 0
         self._counts: Dict[str, int] = {}
         self._bytes = {"received": 0, "sent": 0}
+        self._lines_ended = {"LF": 0, "CRLF": 0}
         self._streams: Dict[str, Stream] = {}
         self._could_block: Set[str] = set()
         self._slow_calls: Set[int] = set()  # turns in which a call slept
@@ -189,6 +190,10 @@ class Rubric:
     def _on_received(self, facts: Dict[str, Any]) -> None:
         who, size = facts["who"], facts["size"]
         self._bytes["received"] += size
+        if facts["data"].endswith(b"\n"):
+            crlf = facts["data"].count(b"\r\n")
+            self._lines_ended["CRLF"] += crlf
+            self._lines_ended["LF"] += facts["data"].count(b"\n") - crlf
         stream = self._of(who)
         waits = who in self._writing and who not in self._ready[1]  # for room
         stream.received = stream.received + size if waits else 0
@@ -276,6 +281,12 @@ class Rubric:
             lines.append("  nothing to find fault with was seen")
         return "".join(f"{line}\n" for line in lines)
 
+    def _line_ends(self) -> List[str]:
+        if not any(self._lines_ended.values()):
+            return []
+        return [f"lines received: {self._lines_ended['LF']:,} ended with LF (nc), {self._lines_ended['CRLF']:,} with CRLF "
+                "(telnet, browsers); that both mean the same to the program is not seen here, but by demos.check"]
+
     def _lines(self) -> List[str]:
         unseen = [f"{count} waits in {name} were not seen: they are not select (--selectors makes them so)"
                   for name, count in sorted(self.unseen.items())]
@@ -300,7 +311,7 @@ class Rubric:
             f"EAGAIN met: {count('blocked', 0):,}",
             f"{count('accepted', 0):,} accepted, {count('connected', 0):,} connected, "
             f"{max(begun - closed, 0):,} left open; "
-            f"{self._bytes['received']:,} bytes received, {self._bytes['sent']:,} sent", *unseen]
+            f"{self._bytes['received']:,} bytes received, {self._bytes['sent']:,} sent", *self._line_ends(), *unseen]
 
     def _verdict(self, good: str, *faults: str) -> str:
         turns = [turn for (what, _), (turn, _) in self.findings.items() if what in faults]

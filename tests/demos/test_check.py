@@ -201,7 +201,7 @@ exec nginx -c "$d/conf" -e "$d/error" -p "$d"
 def checked(*arguments, **kwargs):
     """The checker as its users run it."""
     return subprocess.run([PYTHON, "-m", "demos.check", *arguments], cwd=ROOT, stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, universal_newlines=True, timeout=100, **kwargs)
+                          stderr=subprocess.PIPE, universal_newlines=True, timeout=300, **kwargs)
 
 
 def alive(mark):

@@ -1,4 +1,5 @@
 """X-ray: the program must not notice, and what is wrong with it must be said; what is right must not be."""
+import contextlib
 import os
 import re
 import signal
@@ -7,17 +8,25 @@ import subprocess
 import sys
 import tempfile
 import textwrap
+import time
 import unittest
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from demos.glassbox.recording import open_recording
 from demos.glassbox.state import Connections
 from demos.glassbox.words import what
+from demos.lessons.broken.checks import CHECKS
+from demos.lessons.broken.student import NotYet, Student
 from demos.xray.rubric import FLOOD, MANY, POLLS, Rubric
 from demos.xray.sieve import READABLE, Sieve
 from reactor.trace import SENTENCES, Event
 
 from ..case import Case
 from .running import PATIENCE, POSIX, ROOT, talked
+
+BROKEN = ROOT / "demos" / "lessons" / "broken"
+SOLUTIONS = Path(__file__).resolve().parent / "lessons" / "solutions"
 
 # A program that is its own peer: `near` is what it watches, `far` what plays with it, over TCP.
 BEGINNING = """
@@ -424,6 +433,70 @@ class OurServersTest(XrayCase):
                         process.kill()
                 with open(self.path("trace")) as file:
                     self.assertIn("nothing to find fault with was seen", file.read())
+
+
+# What the x-ray says of each exercise, and does not say of its solution.
+SAID = {
+    "always_writable": "#2 was watched for writing with nothing to write",
+    "end_of_file_ignored": "#2 said end of file, recv answered b'', and was watched on",
+    "short_send_ignored": "send of #2 took a part and left [0-9,]+ bytes, which were never offered again",
+    "eagain_as_error": "#2 was closed right after send said EAGAIN",
+    "sendall_nonblocking": "sendall of #2 met EAGAIN",
+    "decode_each_recv": "UnicodeDecodeError ended the program: .* a character was cut in two",
+    "closed_but_listed": "#2 was closed in turn [0-9]+ and is still given to select",
+    "closed_twice": "KeyError ended the program: #[0-9]+ was ready for reading and for writing .* and closed in between",
+    "close_with_unread_input": "#3 was answered, and closed while it still had input to be read",
+    "blocking_lookup": r"1\.[0-9] s passed between select's answer and the next question: everybody waited",
+    "unbounded_queue": "bytes were read from #2 while it took nothing",
+}
+# What bytes mean is not seen; that there were both kinds of line end is.
+LINE_ENDS = "lines received: 1 ended with LF (nc), 1 with CRLF"
+
+
+class SeenStudent(Student):
+    """An exercise's server under the x-ray."""
+
+    def __init__(self, path, summary):
+        self.summary = summary
+        super().__init__(path)
+
+    def command(self, path):
+        return [sys.executable, "-u", "-m", "demos.xray", "--summary", "--trace", self.summary, str(path), "0"]
+
+    def left_alone(self):
+        time.sleep(0.2)
+
+    def end(self):
+        self._process.send_signal(signal.SIGTERM)
+        self._process.wait(PATIENCE)
+        super().end()
+
+
+@unittest.skipUnless(POSIX, "signals")
+class ExercisesTest(XrayCase):
+
+    def summary(self, path):
+        """What the x-ray says of a server that is played with as its exercise does."""
+        name = self.path("_".join(path.parts[-2:]))
+        with contextlib.suppress(NotYet), SeenStudent(path, name) as server:
+            for _ in CHECKS[path.stem](server):
+                pass
+        with open(name) as file:
+            return file.read()
+
+    def test_each_fault_is_named_and_none_of_its_solution(self):
+        self.assertEqual({*CHECKS}, {*SAID, "lf_only"})
+        paths = [folder / f"{name}.py" for name in CHECKS for folder in (BROKEN, SOLUTIONS)]
+        with ThreadPoolExecutor(6) as pool:
+            summaries = dict(zip(paths, pool.map(self.summary, paths)))
+        for path, summary in summaries.items():
+            with self.subTest(path=path, summary=summary):
+                if path.stem == "lf_only":
+                    self.assertIn(LINE_ENDS if path.parent == BROKEN else "lines received: 1 ended with LF", summary)
+                if path.parent == SOLUTIONS or path.stem == "lf_only":
+                    self.assertIn("nothing to find fault with was seen", summary)
+                else:
+                    self.assertRegex(summary, rf"  \d\. turn \d+: .*{SAID[path.stem]}")
 
 
 class RubricTest(Case):

@@ -39,6 +39,7 @@ def poem(server: Student) -> Iterator[str]:
     """A slow reader gets all of it; others are served meanwhile."""
     with server.client(small=True) as slow:
         slow.say(b"please\n")
+        slow.wait_until_stuck()
         yield "a client asks for the poem, and reads nothing for a while"
         with server.client() as other:
             other.say(b"please\n")
@@ -92,8 +93,7 @@ def closed_twice(server: Student) -> Iterator[str]:
     yield "five clients, one after another, say 400 lines each, half-close (no more to say) and listen"
     for _ in range(5):
         with server.client() as client:
-            client.say(b"one of four hundred lines that I have to say, all at once\n" * 400)
-            client.sock.shutdown(socket.SHUT_WR)
+            client.say_last(b"one of four hundred lines that I have to say, all at once\n" * 400)
             client.hear_all()
     with server.client() as client:
         yield client.talk(b"hello", b"hello", "a sixth")

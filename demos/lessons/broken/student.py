@@ -17,6 +17,7 @@ from .launcher import ANSWER
 ROOT = Path(__file__).resolve().parents[3]
 PATIENCE = 5.0  # seconds until an answer that does not come is missed
 ALONE = 0.4  # seconds for which a server is left alone, to see whether it sleeps
+STILL = 0.05  # seconds in which nothing more arrives
 ASLEEP = 0.02  # CPU seconds per second that a sleeping server may use; one that spins uses 1, or what it gets
 
 
@@ -30,15 +31,18 @@ class Student:
     def __init__(self, path: Path) -> None:
         self.said: List[str] = []  # what it printed, its traceback too
         self._lines: queue.Queue[Optional[str]] = queue.Queue()
-        self._process = subprocess.Popen(
-            [sys.executable, "-u", "-m", "demos.lessons.broken.launcher", str(path)], cwd=ROOT, text=True,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self._process = subprocess.Popen(self.command(path), cwd=ROOT, text=True, stdin=subprocess.PIPE,
+                                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         threading.Thread(target=self._collect, daemon=True).start()
         try:
             self.port = int(self._wait_for(r"listening on \S+:(\d+)$"))
         except BaseException:
             self.end()
             raise
+
+    def command(self, path: Path) -> List[str]:
+        """How it is run."""
+        return [sys.executable, "-u", "-m", "demos.lessons.broken.launcher", str(path)]
 
     def _collect(self) -> None:
         assert self._process.stdout is not None
@@ -133,6 +137,22 @@ class Client:
             self.sock.sendall(data)
         except OSError as exc:
             raise NotYet(f"a client could not send {shown(data)}: {exc}") from None
+
+    def say_last(self, data: bytes) -> None:
+        """Send all of it and half-close: in one segment where the system can, so that who hears one hears the other."""
+        if hasattr(socket, "TCP_CORK"):
+            self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
+        self.say(data)
+        with contextlib.suppress(OSError):
+            self.sock.shutdown(socket.SHUT_WR)
+
+    def wait_until_stuck(self) -> None:
+        """Read nothing until nothing more arrives: the server has no room left, or nothing left to say."""
+        before, arrived = -1, 0
+        with contextlib.suppress(OSError):
+            while arrived != before:
+                before, arrived = arrived, len(self.sock.recv(65536, socket.MSG_PEEK))
+                time.sleep(STILL)
 
     def hear(self, wanted: bytes) -> str:
         """Read exactly that; in words.  NotYet where something else comes, or nothing."""
