@@ -212,7 +212,7 @@ class _Spinning:
 
 
 class _NeverSleeping:
-    """A callback asks to be called again at once, for ever, and does little: nobody is ready and the loop never sleeps."""
+    """A callback asks to be called again at once, for ever, and does little: nobody is ready and nobody sleeps."""
 
     LITTLE = 1.0  # milliseconds in each turn; more is work, of which a part is done in each
 

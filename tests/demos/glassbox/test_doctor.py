@@ -4,6 +4,7 @@ import io
 import os
 import random
 import socket
+import subprocess
 import sys
 import tempfile
 import threading
@@ -14,6 +15,7 @@ from functools import partial
 from demos import (address_book_server, blackjack_server, bulk_receiver, clock_server, echo_server, hello_server,
                    http_server, uppercase_server, web_hello_server)
 from demos.glassbox.doctor import IDLE, Doctor, attended
+from demos.glassbox.recording import open_recording
 from demos.glassbox.watchdog import Watchdog
 from demos.lineclient import Exchange
 from protocols.base import Protocol
@@ -24,6 +26,21 @@ from protocols.uppercase import UppercaseDatagrams, UppercaseLines
 from reactor.testing import run_turns
 from reactor.trace import Event
 from tests.case import Case, reset
+
+from ..running import ROOT
+from .making import Recorded
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None
+
+
+def lowest_free_descriptor():
+    """The number that the next socket gets."""
+    number = os.dup(0)
+    os.close(number)
+    return number
 
 
 class Patient(Case):
@@ -303,6 +320,32 @@ class Maladies(Patient):
             self.assertEqual(fd >= 90, bool(self.said), fd)
             self.said.clear()
 
+    def test_descriptors_of_a_server_near_its_limit(self):
+        near = (lowest_free_descriptor() + 20) * 10 // 9
+        self.doctor = self.reactor.observer = Doctor(self.said.append, descriptors=near)
+        listener = self.reactor.listen(Protocol)
+        clients = 0
+        while not self.said:
+            clients += 1
+            self.client_of(listener)
+            run_turns(self.reactor)
+            self.assertLess(clients, 20)
+        self.assertGreater(clients, 5)
+        self.assertRegex(self.the_finding("descriptors").sentence, r"^descriptor \d+ is in use")
+
+    @unittest.skipIf(resource is None, "the limit cannot be changed here")
+    def test_a_server_that_has_reached_its_limit(self):
+        listener = self.reactor.listen(Protocol)
+        self.client_of(listener)
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        with self.assertLogs("reactor", "WARNING"):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free_descriptor(), hard))
+            try:
+                self.reactor.turn(0)
+            finally:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        self.assertIn("#1 accepts no more, with 0 connections: [Errno 24]", self.the_finding("descriptors").sentence)
+
     def test_a_listener_that_can_accept_no_more(self):
         facts = {"who": "#1", "connections": 40, "why": "[Errno 24] Too many open files"}
         self.doctor(Event(0.0, 7, "full", facts))
@@ -311,6 +354,37 @@ class Maladies(Patient):
     def test_a_limit_that_was_asked_for_is_no_finding(self):
         self.doctor(Event(0.0, 7, "full", {"who": "#1", "connections": 40, "why": "its limit"}))
         self.assertEqual([], self.said)
+
+
+class Programs(Recorded):
+    """Small programs that call select themselves, as the x-ray records them."""
+
+    def findings(self, text):
+        script, recording = self.path("program.py"), self.path("run.rec")
+        with open(script, "w", encoding="utf-8") as file:
+            file.write("import select, socket\nours, peer = socket.socketpair()\n" + text)
+        subprocess.run([sys.executable, "-m", "demos.xray", "--summary", "--record", recording, script], cwd=ROOT,
+                       timeout=10, check=True, stderr=subprocess.PIPE)
+        doctor = Doctor()
+        with open_recording(recording) as events:
+            for event in events:
+                doctor(event)
+        finding, = doctor.findings
+        return finding
+
+    def test_end_of_file_and_still_watched(self):
+        finding = self.findings("peer.close()\nfor _ in range(150):\n    select.select([ours], [], [])\n"
+                                "    ours.recv(9)\n")
+        self.assertRegex(finding.sentence,
+                         r"^the loop spins: recv said end of file on #\d and the socket is still watched")
+
+    def test_watched_for_writing_with_nothing_to_write(self):
+        finding = self.findings("for _ in range(150):\n    select.select([], [ours], [])\n")
+        self.assertRegex(finding.sentence, r"^the loop spins: #\d is watched for writing and you had nothing to write")
+
+    def test_ready_for_reading_and_never_read(self):
+        finding = self.findings("peer.send(b'x')\nfor _ in range(150):\n    select.select([ours], [], [])\n")
+        self.assertRegex(finding.sentence, r"^the loop spins: #\d is ready for reading and nobody reads it")
 
 
 class Healthy(Patient):
