@@ -75,7 +75,7 @@ class DatagramTransport(SocketEndpoint):
             if exc.errno in NOT_NOW:
                 self.tell("blocked", call="sendto")
                 return False
-            self.tell("error", call="sendto", errno=exc.errno, why=str(exc))
+            self.tell("error", call="sendto", errno=exc.errno, why=str(exc), size=len(data))
             self.loop.call_soon(self._report, exc)
         return True
 

@@ -125,6 +125,7 @@ def attended(say: Callable[[str], object], clock: Callable[[], float], *, idle: 
         yield observe
 
 
+_Timer = Tuple[str, float]  # the name of its callback, and when it is due
 _READS = ("received", "accepted", "full", "datagram received", "error", "lost", "closed")
 _WRITES = ("sent", "partly sent", "connecting", "connected", "failed", "datagram sent", "error", "lost", "closed")
 
@@ -211,11 +212,14 @@ class _Spinning:
 
 
 class _NeverSleeping:
-    """A callback asks to be called again at once, for ever: no socket is ready and the loop does not sleep."""
+    """A callback asks to be called again at once, for ever, and does little: nobody is ready and nobody sleeps."""
+
+    LITTLE = 1.0  # milliseconds in each turn; more is work, of which a part is done in each
 
     def __init__(self, doctor: Doctor) -> None:
         self._doctor = doctor
         self._turns = 0
+        self._work = 0.0  # milliseconds in these turns
         self._asked_no_sleep = False
         self._name: Optional[str] = None
         self.listens: Dict[str, Callable[[Event], object]] = {
@@ -229,7 +233,8 @@ class _NeverSleeping:
         restless = self._asked_no_sleep and self._name is not None
         somebody = event.facts["readable"] or event.facts["writable"]
         self._turns = self._turns + 1 if restless and not somebody else 0
-        if self._turns == USERS_OWN:
+        self._work *= self._turns > 0
+        if self._turns == USERS_OWN and self._work < self.LITTLE * USERS_OWN:
             self._doctor.found(
                 "never sleeping", _anybody(self._name or ""),
                 f"the loop never sleeps: {self._name} is called in each of {self._turns:,} turns in a row, "
@@ -238,6 +243,7 @@ class _NeverSleeping:
 
     def _ran(self, event: Event) -> None:
         self._name = event.facts["callback"]
+        self._work += event.facts["milliseconds"]
 
 
 class _Slow:
@@ -289,20 +295,48 @@ class _Growing:
 
 
 class _Paused:
-    """A reader paused for ever: no queue is left whose emptying could resume it."""
+    """A reader paused for ever: no queue is left whose emptying could resume it, and no timer that was set with it."""
 
     def __init__(self, doctor: Doctor) -> None:
         self._doctor = doctor
         self._since: Dict[str, float] = {}
         self._full: Set[str] = set()  # whose writing is paused
+        self._turn = -1
+        self._paused: List[str] = []  # in this turn
+        self._set: Set[_Timer] = set()  # in this turn
+        self._waits: Dict[str, Set[_Timer]] = {}
         self.listens: Dict[str, Callable[[Event], object]] = {
+            "timer set": self._timer_set, "timer fired": self._timer_over, "timer cancelled": self._timer_over,
             "reading paused": self._pause, "reading resumed": self._resume, "closing": self._resume,
             "writing paused": self._fill, "writing resumed": self._drained,
             "lost": self._over, "closed": self._over,
             **dict.fromkeys(("sent", "partly sent", "queued"), self._moved)}
 
     def _pause(self, event: Event) -> None:
-        self._since[event.facts["who"]] = event.time
+        who = event.facts["who"]
+        self._since[who] = event.time
+        self._in_turn(event.turn)
+        self._paused.append(who)
+        self._waits[who] = set(self._set)
+
+    def _in_turn(self, turn: int) -> None:
+        if turn != self._turn:
+            self._turn, self._paused, self._set = turn, [], set()
+
+    def _timer_set(self, event: Event) -> None:
+        self._in_turn(event.turn)
+        timer = event.facts["callback"], event.facts["due"]
+        self._set.add(timer)
+        for who in self._paused:
+            self._waits.get(who, set()).add(timer)
+
+    def _timer_over(self, event: Event) -> None:
+        timer = event.facts["callback"], event.facts["due"]
+        self._set.discard(timer)
+        for who, timers in self._waits.items():
+            if timer in timers:
+                timers.discard(timer)
+                self._since[who] = event.time
 
     def _moved(self, event: Event) -> None:
         if event.facts["who"] in self._since:
@@ -310,6 +344,7 @@ class _Paused:
 
     def _resume(self, event: Event) -> None:
         self._since.pop(event.facts["who"], None)
+        self._waits.pop(event.facts["who"], None)
 
     def _fill(self, event: Event) -> None:
         self._full.add(event.facts["who"])
@@ -329,7 +364,7 @@ class _Paused:
         if self._full:
             return
         for who, since in self._since.items():
-            if now - since > PAUSED:
+            if now - since > PAUSED and not self._waits[who]:
                 self._doctor.found(
                     "paused", self._doctor.origin(who),
                     f"{who} paused its reading {now - since:,.0f} seconds ago, nothing is queued any more, "

@@ -148,6 +148,10 @@ def _datagram_sent(connection: Connection, facts: Dict[str, Any]) -> None:
     connection.depth = max(connection.depth - facts["size"], 0)
 
 
+def _error(connection: Connection, facts: Dict[str, Any]) -> None:
+    connection.depth = max(connection.depth - facts.get("size", 0), 0)
+
+
 def _queued(connection: Connection, facts: Dict[str, Any]) -> None:
     connection.depth = facts["depth"]
     connection.highest = max(connection.highest, connection.depth)
@@ -174,6 +178,7 @@ _CHANGES: Dict[str, Callable[[Connection, Dict[str, Any]], None]] = {
     "sent": _sent,
     "partly sent": _sent,
     "datagram sent": _datagram_sent,
+    "error": _error,
     "queued": _queued,
     "datagram queued": _queued,
     "ended": _flag("peer_ended", True),

@@ -1,20 +1,46 @@
 """Each malady provoked by a small program, and none found in healthy traffic."""
+import contextlib
+import io
+import os
 import random
 import socket
+import subprocess
 import sys
+import tempfile
 import threading
 import unittest
+from collections import Counter
 from functools import partial
 
+from demos import (address_book_server, blackjack_server, bulk_receiver, clock_server, echo_server, hello_server,
+                   http_server, uppercase_server, web_hello_server)
 from demos.glassbox.doctor import IDLE, Doctor, attended
+from demos.glassbox.recording import open_recording
 from demos.glassbox.watchdog import Watchdog
+from demos.lineclient import Exchange
 from protocols.base import Protocol
+from protocols.bulk import BulkReceiver
 from protocols.echo import Echo
 from protocols.idle import IdleLimit
 from protocols.uppercase import UppercaseDatagrams, UppercaseLines
 from reactor.testing import run_turns
 from reactor.trace import Event
-from tests.case import Case
+from tests.case import Case, reset
+
+from ..running import ROOT
+from .making import Recorded
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None
+
+
+def lowest_free_descriptor():
+    """The number that the next socket gets."""
+    number = os.dup(0)
+    os.close(number)
+    return number
 
 
 class Patient(Case):
@@ -134,6 +160,17 @@ class Maladies(Patient):
             self.reactor.turn()
         self.the_finding("never sleeping")
 
+    def test_work_that_is_done_a_part_in_each_turn_is_healthy(self):
+        """It is what the doctor itself recommends in place of one slow callback."""
+        def work():
+            self.clock.advance(0.005)
+            self.reactor.call_soon(work)
+
+        work()
+        for _ in range(3000):
+            self.reactor.turn()
+        self.assertEqual([], self.said)
+
     def test_a_slow_callback_is_named_once(self):
         def look_up():
             self.clock.advance(0.2)
@@ -216,6 +253,32 @@ class Maladies(Patient):
         self.turns(2)
         self.assertEqual([], self.said)
 
+    def test_a_reader_that_rests_until_a_timer_of_its_own_is_not_paused_for_ever(self):
+        """As bulk_receiver --slow does."""
+        ours, peer = self.pair()
+        self.reactor.adopt(lambda: BulkReceiver(call_later=self.reactor.call_later, rate=10.0), ours)
+        peer.send(bytes(3000))
+        for _ in range(50):
+            self.reactor.turn(5)
+        self.assertEqual([], self.said)
+        for _ in range(50):
+            self.reactor.turn(5)
+        self.assertEqual([], self.said)
+
+    def test_a_timer_that_was_cancelled_resumes_nobody(self):
+        class Forgetful(Protocol):
+            def connection_made(self, transport):
+                transport.pause_reading()
+                later(100, transport.resume_reading).cancel()
+                later(200, int)
+
+        later = self.reactor.call_later
+        ours, _ = self.pair()
+        self.reactor.adopt(Forgetful, ours)
+        for _ in range(100):
+            self.reactor.turn(5)
+        self.the_finding("paused")
+
     def test_a_connection_idle_beyond_its_limit(self):
         doctor = self.reactor.observer = Doctor(self.said.append, idle=10.0)
         ours, _ = self.pair()
@@ -257,6 +320,32 @@ class Maladies(Patient):
             self.assertEqual(fd >= 90, bool(self.said), fd)
             self.said.clear()
 
+    def test_descriptors_of_a_server_near_its_limit(self):
+        near = (lowest_free_descriptor() + 20) * 10 // 9
+        self.doctor = self.reactor.observer = Doctor(self.said.append, descriptors=near)
+        listener = self.reactor.listen(Protocol)
+        clients = 0
+        while not self.said:
+            clients += 1
+            self.client_of(listener)
+            run_turns(self.reactor)
+            self.assertLess(clients, 20)
+        self.assertGreater(clients, 5)
+        self.assertRegex(self.the_finding("descriptors").sentence, r"^descriptor \d+ is in use")
+
+    @unittest.skipIf(resource is None, "the limit cannot be changed here")
+    def test_a_server_that_has_reached_its_limit(self):
+        listener = self.reactor.listen(Protocol)
+        self.client_of(listener)
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        with self.assertLogs("reactor", "WARNING"):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free_descriptor(), hard))
+            try:
+                self.reactor.turn(0)
+            finally:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        self.assertIn("#1 accepts no more, with 0 connections: [Errno 24]", self.the_finding("descriptors").sentence)
+
     def test_a_listener_that_can_accept_no_more(self):
         facts = {"who": "#1", "connections": 40, "why": "[Errno 24] Too many open files"}
         self.doctor(Event(0.0, 7, "full", facts))
@@ -265,6 +354,37 @@ class Maladies(Patient):
     def test_a_limit_that_was_asked_for_is_no_finding(self):
         self.doctor(Event(0.0, 7, "full", {"who": "#1", "connections": 40, "why": "its limit"}))
         self.assertEqual([], self.said)
+
+
+class Programs(Recorded):
+    """Small programs that call select themselves, as the x-ray records them."""
+
+    def findings(self, text):
+        script, recording = self.path("program.py"), self.path("run.rec")
+        with open(script, "w", encoding="utf-8") as file:
+            file.write("import select, socket\nours, peer = socket.socketpair()\n" + text)
+        subprocess.run([sys.executable, "-m", "demos.xray", "--summary", "--record", recording, script], cwd=ROOT,
+                       timeout=10, check=True, stderr=subprocess.PIPE)
+        doctor = Doctor()
+        with open_recording(recording) as events:
+            for event in events:
+                doctor(event)
+        finding, = doctor.findings
+        return finding
+
+    def test_end_of_file_and_still_watched(self):
+        finding = self.findings("peer.close()\nfor _ in range(150):\n    select.select([ours], [], [])\n"
+                                "    ours.recv(9)\n")
+        self.assertRegex(finding.sentence,
+                         r"^the loop spins: recv said end of file on #\d and the socket is still watched")
+
+    def test_watched_for_writing_with_nothing_to_write(self):
+        finding = self.findings("for _ in range(150):\n    select.select([], [ours], [])\n")
+        self.assertRegex(finding.sentence, r"^the loop spins: #\d is watched for writing and you had nothing to write")
+
+    def test_ready_for_reading_and_never_read(self):
+        finding = self.findings("peer.send(b'x')\nfor _ in range(150):\n    select.select([ours], [], [])\n")
+        self.assertRegex(finding.sentence, r"^the loop spins: #\d is ready for reading and nobody reads it")
 
 
 class Healthy(Patient):
@@ -276,6 +396,98 @@ class Healthy(Patient):
             Traffic(self, random.Random(seed)).run(3600.0)
             self.assertEqual([], self.said)
             self.assertGreater(self.reactor.turns, 3000)
+
+    def test_nothing_is_found_in_an_hour_of_every_demo(self):
+        """All servers on one loop, and clients who talk, fall silent, read slowly, half-close and reset."""
+        seed = random.randrange(1 << 30)
+        with self.subTest(seed=seed), contextlib.redirect_stdout(io.StringIO()) as out, \
+                tempfile.TemporaryDirectory() as folder:
+            with open(os.path.join(folder, "film"), "wb") as film:
+                film.write(bytes(2_000_000))
+            town = Town(self, random.Random(seed), folder)
+            self.doctor = self.reactor.observer = Doctor(self.said.append, idle=town.IDLE, descriptors=100000)
+            town.run(3600.0)
+            self.assertEqual([], self.said)
+            self.assertIn("sha256", out.getvalue())
+            for name, count in town.visits.items():
+                self.assertGreater(count, 5, name)
+            self.reactor.close()
+
+
+class Town:
+    """Every server of demos/ and clients that come and go, on real TCP."""
+
+    IDLE = 60.0
+    SERVERS = {  # what a client may say, in pieces
+        echo_server: [b"hello\n", bytes(300_000)],
+        uppercase_server: [b"hello", b" you\n"],
+        hello_server: [],
+        blackjack_server: [b"hit\n", b"stand\n", b"help\n", b"nonsense\n"],
+        address_book_server: [b"John\n", b"nobody\n"],
+        clock_server: [b"Time\n", b"Date\n"],
+        bulk_receiver: [b"foobar\n" * 5000, b"foobar\n" * 50000],
+        http_server: [b"GET /film HTTP/1.1\r\nHost: x\r\n\r\n", b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"GET /"],
+        web_hello_server: [b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"],
+    }
+    ARGUMENTS = {bulk_receiver: ["--slow", "2000"], http_server: ["--quiet", "--directory"]}
+
+    def __init__(self, test, chance, folder):
+        self.test, self.chance, self.reactor, self.clock = test, chance, test.reactor, test.clock
+        self.ports, self.visits = {}, Counter()
+        for module in self.SERVERS:
+            arguments = [*self.ARGUMENTS.get(module, []), *([folder] if module is http_server else [])]
+            options = module.SERVER.options(["--port", "0", "--idle", str(self.IDLE), *arguments])
+            self.ports[module] = int(module.SERVER.listen(self.reactor, options).rpartition(":")[2])
+        self.peers = []
+
+    def run(self, seconds):
+        end = self.clock() + seconds
+        while self.clock() < end:
+            self.chance.choice([self.come, self.talk, self.talk, self.read, self.read, self.go, self.call])()
+            self.reactor.turn(self.chance.choice([0, 0, 0.2, 2.0]))
+        for _, peer in self.peers:
+            peer.close()
+
+    def come(self):
+        if len(self.peers) < 15:
+            module = self.chance.choice(list(self.ports))
+            self.visits[module.SERVER.name] += 1
+            peer = socket.create_connection(("127.0.0.1", self.ports[module]), 1.0)
+            self.test.addCleanup(peer.close)
+            peer.setblocking(False)
+            self.peers.append((module, peer))
+
+    def talk(self):
+        for module, peer in self.some():
+            if self.SERVERS[module]:
+                self.attempt(peer.send, self.chance.choice(self.SERVERS[module]))
+
+    def read(self):
+        for _, peer in self.some():
+            self.attempt(peer.recv, self.chance.choice([1, 1000, 1_000_000]))
+
+    def go(self):
+        for module, peer in self.some():
+            how = self.chance.random()
+            if how < 0.3:
+                self.attempt(peer.shutdown, socket.SHUT_WR)
+            elif how < 0.5:
+                self.peers.remove((module, peer))
+                reset(peer) if how < 0.4 else peer.close()
+
+    def call(self):
+        """A client on the loop itself."""
+        if self.chance.random() < 0.1:
+            self.visits["called"] += 1
+            lines = b"foobar\n" * self.chance.choice([1, 1000, 100_000])
+            self.reactor.connect(lambda: Exchange(lines, len, longest=1 << 20), port=self.ports[echo_server])
+
+    def some(self):
+        return [self.chance.choice(self.peers)] if self.peers else []
+
+    def attempt(self, call, *args):
+        with contextlib.suppress(OSError):
+            call(*args)
 
 
 class Traffic:

@@ -1,5 +1,7 @@
+import errno
 import logging
 import os
+import random
 import tempfile
 import unittest
 from collections import Counter
@@ -8,6 +10,8 @@ from demos.glassbox.recorder import Recorder
 from demos.glassbox.recording import open_recording
 from demos.glassbox.state import Connections
 from reactor.transport import StreamTransport
+from tests.case import unwatch
+from tests.reactor.test_datagram import ADDRESS, NOT_NOW, DatagramCase
 
 from .traffic import Traffic
 
@@ -83,6 +87,42 @@ class States(unittest.TestCase):
         for kind in ("accepted", "adopted", "partly sent", "blocked", "error", "raised", "reading paused",
                      "writing paused", "writing resumed", "half-closing", "half-closed", "ended", "closing", "lost"):
             self.assertGreater(self.kinds[kind], 2, kind)
+
+
+class Datagrams(DatagramCase):
+    def test_the_recording_alone_tells_the_queue_of_datagrams_whatever_the_kernel_says(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        for seed in range(20):
+            after = self.record(random.Random(seed), os.path.join(folder.name, "run"))
+            connections, depths = Connections(), {}
+            with open_recording(os.path.join(folder.name, "run")) as recording:
+                for event in recording:
+                    connections.apply(event)
+                    depths[event.turn] = [(one.depth, one.sent) for one in connections.open.values()]
+            told = {turn: state for turn, state in after.items() if turn in depths}
+            self.assertGreater(len(told), 50)
+            self.assertEqual(told, {turn: depths[turn] for turn in told}, f"seed {seed}")
+
+    def record(self, chance, path):
+        """The bytes queued and sent after each turn in which a datagram was offered to a moody kernel."""
+        answers = [NOT_NOW, None, None, OSError(errno.ENETUNREACH, "no way"), OSError(errno.EMSGSIZE, "too long")]
+        transport, _, sock = self.scripted()
+        self.reactor.turn(0)
+        unwatch(self.reactor, sock)  # it has nothing to say by itself
+        sock.script.extend(chance.choice(answers) for _ in range(300))
+        recorder = self.reactor.observer = Recorder(path, self.clock())
+        transport.tell("opened", address="somewhere")
+        after = {}
+        for _ in range(100):
+            self.reactor.call_soon(transport.sendto, bytes(chance.randrange(50000)), ADDRESS)
+            self.reactor.turn(0)
+            after[self.reactor.turns - 1] = [(transport._queued, sum(len(data) for data, _ in sock.sent))]
+        recorder.close()
+        self.reactor.observer = None
+        transport.abort()
+        self.reactor.turn(0)
+        return after
 
 
 if __name__ == "__main__":
