@@ -284,8 +284,8 @@ class Rubric:
     def _line_ends(self) -> List[str]:
         if not any(self._lines_ended.values()):
             return []
-        return [f"lines received: {self._lines_ended['LF']:,} ended with LF (nc), {self._lines_ended['CRLF']:,} with CRLF "
-                "(telnet, browsers); that both mean the same to the program is not seen here, but by demos.check"]
+        return [f"lines received: {self._lines_ended['LF']:,} ended with LF (nc), {self._lines_ended['CRLF']:,} with "
+                "CRLF (telnet, browsers); that both mean the same to the program is not seen here, but by demos.check"]
 
     def _lines(self) -> List[str]:
         unseen = [f"{count} waits in {name} were not seen: they are not select (--selectors makes them so)"

@@ -444,7 +444,8 @@ SAID = {
     "sendall_nonblocking": "sendall of #2 met EAGAIN",
     "decode_each_recv": "UnicodeDecodeError ended the program: .* a character was cut in two",
     "closed_but_listed": "#2 was closed in turn [0-9]+ and is still given to select",
-    "closed_twice": "KeyError ended the program: #[0-9]+ was ready for reading and for writing .* and closed in between",
+    "closed_twice":
+        "KeyError ended the program: #[0-9]+ was ready for reading and for writing .* and closed in between",
     "close_with_unread_input": "#3 was answered, and closed while it still had input to be read",
     "blocking_lookup": r"1\.[0-9] s passed between select's answer and the next question: everybody waited",
     "unbounded_queue": "bytes were read from #2 while it took nothing",
