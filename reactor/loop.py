@@ -114,7 +114,8 @@ class EventLoop(trace.Observable):
         if self._soon:
             run(self._take_soon())
         run(ready)
-        if self._timers.heap:
+        heap = self._timers.heap
+        if heap and heap[0][0] <= self.time():
             run(self._timers.due(self.time(), last))
         self.turns += 1
         self.events += len(ready)
@@ -143,10 +144,15 @@ class EventLoop(trace.Observable):
     def _timeout(self, patience: Optional[float]) -> Optional[float]:
         if self._soon:
             return 0.0
+        timeout = ASLEEP if patience is None or ASLEEP is not None and ASLEEP < patience else patience
         timer = self._timers.first()
-        due = None if timer is None else timer.when() - self.time()
-        known = [wait for wait in (patience, due, ASLEEP) if wait is not None]
-        return min(max(min(known), 0.0), DAY) if known else None
+        if timer is not None:
+            due = timer.when() - self.time()
+            if timeout is None or due < timeout:
+                timeout = due
+        if timeout is None or 0.0 <= timeout <= DAY:
+            return timeout
+        return 0.0 if timeout < 0.0 else DAY
 
     def _take_soon(self) -> Iterator[Handle]:
         # One at a time: when a KeyboardInterrupt ends the turn, the others are still there.

@@ -98,7 +98,7 @@ class RequestHead:
     """The request line and the fields, as the parser gives them.  Shared by equal requests: do not change it."""
 
     __slots__ = ("method", "target", "path", "query", "version", "headers", "host",
-                 "length", "keep_alive", "expects_continue")
+                 "length", "keep_alive", "expects_continue", "connection")
 
     def __init__(self, method: str, target: str, path: str, query: str, version: Tuple[int, int],
                  headers: Headers, host: str, length: int, keep_alive: bool, expects_continue: bool) -> None:
@@ -112,6 +112,8 @@ class RequestHead:
         self.length = length
         self.keep_alive = keep_alive
         self.expects_continue = expects_continue
+        #: What the field of that name says in the answer: HTTP/1.0 has to be told that the connection goes on.
+        self.connection = "close" if not keep_alive else "" if version == (1, 1) else "keep-alive"
 
     def __repr__(self) -> str:
         return f"<RequestHead {self.method} {self.target}>"

@@ -129,8 +129,9 @@ class HttpServer(Protocol):
             self._since = self._time()
             self._head = head
             self._answer(Request(head, b"", self._peername))
-            self._flush()
-            self._settle()
+            if self._out or self._closing:  # rarely: an answer that stands alone was written by _send()
+                self._flush()
+                self._settle()
 
     def eof_received(self) -> Optional[bool]:
         """Half-closed is not gone: what was asked before is answered."""
@@ -256,18 +257,21 @@ class HttpServer(Protocol):
             body = b"".join(sliced(body))
             self._release()
         head = self._head
-        prefix, closes = response_head(response.status, response.headers, len(body), _connection(head),
+        prefix, closes = response_head(response.status, response.headers, len(body), head.connection,
                                        int(self._wall_time()))
         if head.method == "HEAD" or response.status in WITHOUT_BODY:
             body = b""
-        self._collect(prefix + body)
+        if self._serving:
+            self._collect(prefix + body)
+        else:
+            self._write(prefix + body)
         self._end_exchange(response.status, len(body), closes)
 
     def _send_in_pieces(self, response: Response, body: Union[FileSlice, Stream]) -> None:
         """A long file, or a stream: the head now, the body as the peer takes it."""
         head = self._head
         headers, length, outgoing = _framed(response.headers, body, head)
-        connection = "close" if length == UNTIL_EOF else _connection(head)
+        connection = "close" if length == UNTIL_EOF else head.connection
         prefix, closes = response_head(response.status, headers, length, connection, int(self._wall_time()))
         self._collect(prefix)
         write_file = getattr(self._transport, "write_file", None)
@@ -300,8 +304,11 @@ class HttpServer(Protocol):
             data = b"".join(self._out)
             self._out.clear()
             self._collected = 0
-            self._written += len(data)
-            self._transport.write(data)
+            self._write(data)
+
+    def _write(self, data: bytes) -> None:
+        self._written += len(data)
+        self._transport.write(data)
 
     def _pump(self) -> None:
         """Send what the body has to give now.  Called too early, or too late, it does nothing."""
@@ -407,13 +414,6 @@ class HttpServer(Protocol):
         else:
             self._refuse(408, "the request did not arrive in time", _NOBODY)
             self._serve()
-
-
-def _connection(head: RequestHead) -> str:
-    """The value of the Connection field in the answer: HTTP/1.0 has to be told that it may go on."""
-    if not head.keep_alive:
-        return "close"
-    return "" if head.version == (1, 1) else "keep-alive"
 
 
 def _framed(headers: Pairs, body: Union[FileSlice, Stream], head: RequestHead) -> Tuple[Pairs, int, Iterator[bytes]]:
