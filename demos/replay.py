@@ -1,6 +1,7 @@
 """Read a recording of --record, without any network: print it, step through it, draw it, examine it, run it again."""
 from __future__ import annotations
 
+import io
 import os
 import sys
 from argparse import ArgumentTypeError, Namespace
@@ -56,6 +57,8 @@ def drawable(path: str) -> str:
 def main() -> None:
     """Exit status 0; 1 where the doctor or the re-run found something; 2 for a file that is no recording."""
     keep_standard_streams()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # names are in any language, which a terminal may not have
     parser = options_parser()
     options = parser.parse_args()
     if options.only and options.doctor:

@@ -71,7 +71,13 @@ class Event(NamedTuple):
     facts: Dict[str, Any]
 
     def __str__(self) -> str:
-        return SENTENCES[self.kind].format_map(_Words(self))
+        return plain(SENTENCES[self.kind].format_map(_Words(self)))
+
+
+def plain(text: str) -> str:
+    """The text on one line: what cannot be printed is escaped, so that no peer can play with a terminal."""
+    return text if text.isprintable() else "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 _new = tuple.__new__  # an Event in half the time

@@ -16,7 +16,7 @@ import threading
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
 
 from reactor.listener import LIMIT
-from reactor.trace import Event
+from reactor.trace import Event, plain
 
 from .watchdog import Watchdog
 
@@ -105,7 +105,7 @@ class Doctor:
         """Tell it, unless this malady was told of this cause before."""
         if (malady, cause) not in self._told:
             self._told.add((malady, cause))
-            finding = Finding(self._event.turn, malady, cause, sentence, missing)
+            finding = Finding(self._event.turn, malady, cause, plain(sentence), missing)
             self.findings.append(finding)
             self._say(str(finding))
 

@@ -9,7 +9,7 @@ from functools import partial
 from itertools import islice
 from typing import Dict, List, Optional, TextIO
 
-from reactor.trace import Event
+from reactor.trace import Event, plain
 
 from .lines import Lines
 from .words import MOST_NAMES, called, listed, what, who
@@ -134,7 +134,7 @@ class Deeds:
             else:
                 if "callback" in facts:
                     facts = dict(facts, callback=called(facts["callback"])[1])
-                mine[_SAID.get(kind, kind).format_map(facts)] = None
+                mine[plain(_SAID.get(kind, kind).format_map(facts))] = None
 
     def __str__(self) -> str:
         done = [f"{name} " + ", ".join(verb if count is None else f"{verb} {count:,}" for verb, count in mine.items())

@@ -10,6 +10,7 @@ from html import escape
 from math import log10
 from typing import Callable, Dict, Iterator, List, Sequence, Tuple
 
+from reactor.trace import plain
 from reactor.transport import HIGH, LOW
 
 from .columns import MOST_LANES, OTHERS, Cell, Column, Columns, Lane
@@ -101,7 +102,7 @@ class Drawing:
 
     def __init__(self, content: Columns, title: str) -> None:
         self._content = content
-        self._title = title
+        self._title = plain(title)
         count = max(len(content.columns), 1)
         self._step = min(max(WIDTH / count, 6.0), 26.0)
         self._width = LEFT + max(self._step * count, 640) + 96
@@ -286,7 +287,8 @@ def sentences(cell: Cell) -> List[str]:
 
 
 def shortened(text: str, most: int = 24) -> str:
-    """The text, or its beginning."""
+    """The text, or its beginning, on one line."""
+    text = plain(text)
     return text if len(text) <= most else text[:most - 1] + "…"
 
 
@@ -313,7 +315,7 @@ def page(content: Columns, title: str, findings: Sequence[Finding]) -> str:
                    f"<code>{escape(found.missing)}</code></li>" for found in findings[:MOST_FINDINGS])
     more = len(findings) - MOST_FINDINGS
     told = f"<ul>{told}</ul>" if told else "<p>Nothing wrong was found.</p>"
-    return PAGE.format(title=escape(title), picture=Drawing(content, title),
+    return PAGE.format(title=escape(plain(title)), picture=Drawing(content, title),
                        findings=told + (f"<p>And {more} more: replay --doctor.</p>" if more > 0 else ""))
 
 

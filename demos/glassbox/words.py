@@ -11,7 +11,7 @@ from functools import lru_cache
 from itertools import islice
 from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
 
-from reactor.trace import SENTENCES, SHOWN, Event
+from reactor.trace import SENTENCES, SHOWN, Event, plain
 
 from .recording import head_of
 
@@ -37,7 +37,7 @@ def who(event: Event) -> str:
 def what(event: Event) -> str:
     """What happened, without saying to whom."""
     say = _SAID.get(event.kind)
-    return _SENTENCES[event.kind].format_map(event.facts) if say is None else say(event)
+    return plain(_SENTENCES[event.kind].format_map(event.facts)) if say is None else say(event)
 
 
 def concerned(event: Event) -> Set[str]:
@@ -53,7 +53,7 @@ def called(callback: str) -> Tuple[str, str]:
     found = re.match(r"(#\d+) (\w+)$", callback)
     if found:
         return found[1], found[2]
-    name, _, owner = callback.partition(" of #")
+    name, _, owner = plain(callback).partition(" of #")
     found = re.match(r"([A-Z]\w*)\.(\w+)$", name)
     if found:
         kind = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", found[1]).lower()
@@ -91,7 +91,7 @@ def _reasons(watched: Sequence[Sequence[str]]) -> str:
         by_reason.setdefault(reason, []).append(name)
     said = [f"{listed(names)} ({reason})" for reason, names in islice(by_reason.items(), MOST_NAMES)]
     more = sum(map(len, islice(by_reason.values(), MOST_NAMES, None)))
-    return ", ".join(said) + (f" and {more} more" if more else "")
+    return plain(", ".join(said)) + (f" and {more} more" if more else "")
 
 
 class _Reading:
@@ -144,12 +144,12 @@ def _sent(event: Event) -> str:
 
 
 def _callback(event: Event) -> str:
-    return _SENTENCES[event.kind].format_map(dict(event.facts, callback=called(event.facts["callback"])[1]))
+    return plain(_SENTENCES[event.kind].format_map(dict(event.facts, callback=called(event.facts["callback"])[1])))
 
 
 def _datagram(event: Event) -> str:
     facts = event.facts
-    peer = ":".join(map(str, facts["peer"][:2])) if facts["peer"] else "its peer"
+    peer = plain(":".join(map(str, facts["peer"][:2]))) if facts["peer"] else "its peer"
     return _SENTENCES[event.kind].format_map({"size": facts["size"], "head": _head(event, facts["size"]), "peer": peer})
 
 

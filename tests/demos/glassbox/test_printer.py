@@ -135,6 +135,27 @@ class Full(unittest.TestCase):
             whole = SENTENCES[kind].format_map({**facts[kind], "head": head})
             self.assertEqual(whole[whole.startswith("#1") * 3:], what(event))
 
+    def test_what_a_peer_sends_never_plays_with_the_terminal(self):
+        """An exception may quote it, the path of a socket may hold anything: one event stays one line of words."""
+        evil = "evil\n\x1b[2J\udcff"
+        told = [("lost", {"who": "#1", "why": evil}), ("accepted", {"who": "#1", "connection": "#2", "peer": evil}),
+                ("ran", {"callback": evil, "milliseconds": 1.0}), ("raised", {"callback": "f", "error": evil}),
+                ("timer set", {"callback": evil, "delay": 1.0, "due": 2.0}),
+                ("turn", {"reading": [("fd 5", evil)], "writing": [("fd 5", evil)], "timeout": 1.0,
+                          "why": f"next timer: {evil}"}),
+                ("received", {"who": "#1", "size": 9, "head": evil}),
+                ("datagram received", {"who": "#1", "size": 9, "head": evil, "peer": [evil, 1]})]
+        for kind, facts in told:
+            event = Event(1.0, 1, kind, facts)
+            for text in (what(event), *([] if kind == "turn" else [str(event)])):
+                self.assertTrue(text.isprintable(), text)
+                self.assertIn(r"evil\n\x1b[2J\udcff", text)
+            if kind != "turn":
+                brief = BriefPrinter(io.StringIO(), 0.0)
+                brief(event)
+                brief.close()
+                self.assertTrue(brief._stream.getvalue().replace("\n", "", 2).isprintable(), kind)
+
 
 class Brief(unittest.TestCase):
     def test_each_turn_is_a_line(self):

@@ -1,7 +1,9 @@
 """The command: prints, steps, filters, draws, examines and runs again; and what it says of a bad file."""
 import contextlib
 import errno
+import io
 import socket
+import sys
 import unittest
 from functools import partial
 
@@ -44,6 +46,17 @@ class Printing(Command):
         with open(path, "rb") as file:
             events = [event for turn in replay.Archive(file).turns() for event in turn]
         self.assertEqual([line(event).rstrip("\n") for event in events], lines[1:])
+
+    def test_a_terminal_that_has_not_all_letters_gets_escapes(self):
+        path = self.write("a.rec", [(0.0, 0, "ran", {"callback": "größe", "milliseconds": 1.0})])
+        narrow = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+        with contextlib.redirect_stdout(narrow):
+            self.patch(sys, "argv", ["replay", path])
+            with self.assertRaises(SystemExit) as caught:
+                replay.main()
+        narrow.flush()
+        self.assertIn(rb"ran gr\xf6\xdfe in", narrow.buffer.getvalue())
+        self.assertEqual(0, caught.exception.code)
 
     def test_only_some_turns(self):
         path = self.write("a.rec", long_echo(50))

@@ -107,6 +107,15 @@ class ThePicture(Drawn):
         self.assertIn("turn 1: #1 recv: 15 bytes '<hello> & more\\n'", titles)
         self.assertIn("turn 1: #1 send: the kernel took all 15 bytes", titles)
 
+    def test_what_xml_cannot_hold_is_escaped(self):
+        """The path of a Unix socket and the words of an exception may have any character."""
+        evil = "evil\x1b[2J\x00\udcff"
+        content = self.of([(0.0, 0, "accepted", {"who": "#1", "connection": "#2", "peer": evil, "fd": 5}),
+                           (0.0, 0, "lost", {"who": "#2", "why": evil})])
+        self.assertIn(r"ends at once: evil\x1b[2J\x00\udcff", self.titles(content))
+        self.assertIn(r"evil\x1b[2J\x00\udcff", "".join(self.tree(content).itertext()))
+        self.assertNotIn("\x1b", timeline.page(content, evil, []))
+
     def test_spinning_is_drawn_for_the_loop_and_for_who_spins(self):
         content = self.of([(0.0, 0, "adopted", {"who": "#5"}), *spinning(60)])
         # Turn 0 is none of them: somebody was adopted in it.
