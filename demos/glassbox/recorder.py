@@ -19,12 +19,12 @@ from typing import Any, Dict, Iterable, Optional
 
 from reactor.trace import SENTENCES, SHOWN, Event
 
+from .grammar import FAR
 from .lines import Lines, Say, complain
 from .recording import VERSION, escaped
 
 LIMIT = 64 * 1024 * 1024  # bytes of a recording
 RESERVE = 400  # of them, for the line that says why it ends
-FAR = 1e12  # seconds; JSON has no infinity
 compact = json.JSONEncoder(separators=(",", ":")).encode
 
 

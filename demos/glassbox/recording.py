@@ -14,7 +14,9 @@ import os
 from functools import lru_cache
 from typing import Any, BinaryIO, Dict, Iterator, List, Optional
 
-from reactor.trace import SHOWN, Event
+from reactor.trace import SHOWN, Event, plain
+
+from .grammar import fault
 
 VERSION = 1
 
@@ -68,21 +70,23 @@ class Recording:
             parsed = json.loads(line)
             if isinstance(parsed, dict):
                 return parsed
-        except ValueError:
+        except (ValueError, RecursionError):
             pass  # said below, as for JSON that is no object
         raise NotARecording(f"{self._name} is no recording: line {self._line} is not an object of JSON")
 
     def _event(self, line: Dict[str, Any]) -> Event:
-        try:
-            facts = line
-            time, turn, kind = facts.pop("t"), facts.pop("turn"), facts.pop("event")
-            if kind == "turn":
-                self._reading = facts.setdefault("reading", self._reading)
-            if "bytes" in facts:
-                facts["data"] = base64.b64decode(facts.pop("bytes"))
-            return Event(time, turn, kind, facts)
-        except (KeyError, ValueError) as exc:
-            raise NotARecording(f"{self._name} is no recording: line {self._line} has no good {exc}") from None
+        wrong, facts = fault(line), line
+        if not wrong and "bytes" in facts:
+            try:
+                facts["data"] = base64.b64decode(facts.pop("bytes"), validate=True)
+            except ValueError:
+                wrong = "bytes"
+        if wrong:
+            raise NotARecording(f"{self._name} is no recording: line {self._line} has no good {wrong}")
+        time, turn, kind = facts.pop("t"), facts.pop("turn"), facts.pop("event")
+        if kind == "turn":
+            self._reading = facts.setdefault("reading", self._reading)
+        return Event(time, turn, kind, facts)
 
 
 def escaped(data: Any) -> Optional[str]:
@@ -102,7 +106,7 @@ def head_of(event: Event) -> Optional[str]:
     facts = event.facts
     if "head" in facts:
         head: Optional[str] = facts["head"]
-        return head
+        return head and plain(head)  # whoever wrote the file
     return escaped(facts.get("data"))
 
 

@@ -379,7 +379,7 @@ class ScriptedReactor(Reactor):
         """A timer; it is due when the recorded one was."""
         event = self._script.peek()
         if event.kind == "timer set":
-            delay, recorded = when - self.time(), event.facts["delay"]
+            delay, recorded = max(when - self.time(), 0.0), max(event.facts["delay"], 0.0)
             if abs(delay - recorded) > max(LOOSE, LOOSE * recorded):
                 raise Diverged(f"turn {event.turn}: recorded a timer in {recorded:.3f} s, "
                                f"the program set one in {delay:.3f} s")

@@ -8,8 +8,10 @@ import select
 import tempfile
 import unittest
 
+from demos.glassbox.grammar import MUST
 from demos.glassbox.recorder import Recorder
 from demos.glassbox.recording import NotARecording, Recording, open_recording
+from demos.glassbox.words import what
 from protocols.base import DatagramProtocol
 from protocols.echo import Echo
 from reactor import Reactor
@@ -155,6 +157,39 @@ class Reading(Recorded):
         for wrong in (b"nonsense\n", b"3\n", b"{}\n", b'{"t":1,"turn":1}\n'):
             with self.assertRaisesRegex(NotARecording, "line 2", msg=wrong):
                 list(Recording(io.BytesIO(b'{"recording":1}\n' + wrong), "run"))
+
+
+def good(fact):
+    """A value that the grammar has for a fact."""
+    return "eA==" if fact == "bytes" else next(filter(FACTS[fact], (1, "x", ["x"], [["x", "y"]])))
+
+
+class FilesThatAnybodyMayHaveWritten(unittest.TestCase):
+    def read(self, event):
+        """The events of a recording that has this one."""
+        text = json.dumps({"t": 0.5, "turn": 1, **event})
+        return list(Recording(io.BytesIO(f'{{"recording":1}}\n{text}\n'.encode()), "run"))
+
+    def test_the_reader_asks_for_what_the_grammar_says(self):
+        self.assertEqual({event: must for event, (must, _) in EVENTS.items()}, MUST)
+
+    def test_whatever_fact_is_missing_or_of_another_sort_is_named_in_one_line(self):
+        for event, (must, may) in EVENTS.items():
+            whole = {"event": event, **{fact: good(fact) for fact in must | may}}
+            self.assertTrue(what(*self.read(whole)))
+            for fact in {"t", "turn", "event"} | must | may:
+                for value in (None, {}, [1], "%", True):
+                    if fact == "bytes" or fact not in FACTS or not FACTS[fact](value):
+                        with self.assertRaisesRegex(NotARecording, rf"^run is no recording: line 2 has no good {fact}$",
+                                                    msg=(event, fact, value)):
+                            self.read({**whole, fact: value})
+            for fact in must:
+                with self.assertRaisesRegex(NotARecording, rf"^run is no recording: line 2 has no good {fact}$"):
+                    self.read({name: value for name, value in whole.items() if name != fact})
+
+    def test_brackets_in_brackets_without_end_are_no_recording(self):
+        with self.assertRaisesRegex(NotARecording, "line 1"):
+            Recording(io.BytesIO(b"[" * 100000 + b"\n"))
 
 
 class Bounds(Recorded):
