@@ -27,7 +27,7 @@ class Persistent:
 
     def __init__(self, transport: Any) -> None:
         self._sock = transport.sock
-        self._tell = transport.tell
+        self.refused = 0  # bytes, of the last send of which a part was taken
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._sock, name)
@@ -39,7 +39,7 @@ class Persistent:
             try:
                 taken += self._sock.send(memoryview(data)[taken:])
             except BlockingIOError:
-                self._tell("blocked", call="send")
+                self.refused = len(data) - taken
                 break
         return taken
 
@@ -59,9 +59,10 @@ class Sender(BulkSender):
         sock = transport.get_extra_info("socket")
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self._sndbuf)
         size = sock.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
-        transport.sock = Persistent(transport)
+        self._sock = transport.sock = Persistent(transport)
+        self._tell = transport.tell
         reactor = self._console.reactor
-        reactor.observer = together([self._count, *filter(None, [reactor.observer])])
+        reactor.observer = together([*filter(None, [reactor.observer]), self._count])
         say(f"Send buffer: {size} bytes ({self._sndbuf} asked for), small on purpose: loopback would swallow "
             "megabytes in one send, and nothing would ever block")
         say(f"Bytes to send: {self.total}")
@@ -71,6 +72,9 @@ class Sender(BulkSender):
     def _count(self, event: Any) -> None:
         if event.facts.get("call", "send") == "send":  # recv meets EAGAIN too, which is not our subject
             self._counts[event.kind] += 1
+        refused, self._sock.refused = self._sock.refused, 0
+        if refused:  # after the part that was taken, as it happened
+            self._tell("blocked", call="send", offered=refused)
 
     def _show(self, sender: BulkSender) -> None:
         left = self.remaining

@@ -251,7 +251,7 @@ class EventLoop(trace.Observable):
         if self.observer is not None:
             name = describe(callback)
             timer.on_cancel = partial(self.tell, "timer cancelled", callback=name, due=when)
-            self.tell("timer set", callback=name, due=when, delay=when - self.time())
+            self.tell("timer set", callback=name, due=when, delay=max(when - self.time(), 0.0))
         return timer
 
     def _check(self) -> None:

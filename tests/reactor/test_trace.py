@@ -1,5 +1,6 @@
 """What the loop tells about itself: every sentence is right, and telling changes nothing."""
 import errno
+import itertools
 import socket
 import string
 import unittest
@@ -146,6 +147,14 @@ class TestTelling(TraceCase):
         self.reactor.turn()
         self.assertEqual(["timer set: int in 5.000 s", "timer set: int in 1.000 s", "timer cancelled: int",
                           "timer fired: int, 0.000 s late"], self.told("timer set", "timer cancelled", "timer fired"))
+
+    def test_a_timer_for_now_or_before_is_set_in_no_time(self):
+        """The clock goes on between the call and the event."""
+        reactor = self.open_reactor(clock=itertools.count(100).__next__, select=self.clock.select)
+        reactor.observer = self.events.append
+        reactor.call_later(0, int)
+        reactor.call_at(5, int)
+        self.assertEqual(["timer set: int in 0.000 s"] * 2, self.told("timer set"))
 
     def test_a_slow_callback_is_named_with_its_time(self):
         """Edge case 33: whoever wants a warning reads it from the event; the loop itself has no threshold."""
