@@ -27,7 +27,7 @@ class Persistent:
 
     def __init__(self, transport: Any) -> None:
         self._sock = transport.sock
-        self.refused = 0  # bytes, of the last send of which a part was taken
+        self.refused = False  # the rest of what the last send took a part of
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._sock, name)
@@ -39,7 +39,7 @@ class Persistent:
             try:
                 taken += self._sock.send(memoryview(data)[taken:])
             except BlockingIOError:
-                self.refused = len(data) - taken
+                self.refused = True
                 break
         return taken
 
@@ -72,9 +72,9 @@ class Sender(BulkSender):
     def _count(self, event: Any) -> None:
         if event.facts.get("call", "send") == "send":  # recv meets EAGAIN too, which is not our subject
             self._counts[event.kind] += 1
-        refused, self._sock.refused = self._sock.refused, 0
+        refused, self._sock.refused = self._sock.refused, False
         if refused:  # after the part that was taken, as it happened
-            self._tell("blocked", call="send", offered=refused)
+            self._tell("blocked", call="send")
 
     def _show(self, sender: BulkSender) -> None:
         left = self.remaining

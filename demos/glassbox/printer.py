@@ -137,7 +137,7 @@ class Deeds:
                 mine[plain(_SAID.get(kind, kind).format_map(facts))] = None
 
     def __str__(self) -> str:
-        done = [f"{name} " + ", ".join(verb if count is None else f"{verb} {count:,}" for verb, count in mine.items())
+        done = [f"{name} " + listed([verb if count is None else f"{verb} {count:,}" for verb, count in mine.items()])
                 for name, mine in islice(self._done.items(), MOST_NAMES)]
         ready = f"{listed(self._ready)} ready" if self._ready else ""
         more = len(self._done) - MOST_NAMES

@@ -37,6 +37,7 @@ class Script:
         self._events = events
         self._ahead: Deque[Event] = deque()  # read, and not reached yet
         self._last = Event(0.0, 0, "end", {})
+        self._why: Optional[Stop] = None
         self.matched = 0
 
     def peek(self) -> Event:
@@ -77,7 +78,12 @@ class Script:
     def diverge(self, instead: str) -> NoReturn:
         """Stop with one sentence."""
         recorded = self.peek()
-        raise Diverged(f"turn {recorded.turn}: recorded: {who(recorded)} {what(recorded)}; {instead}")
+        self.stop(Diverged(f"turn {recorded.turn}: recorded: {who(recorded)} {what(recorded)}; {instead}"))
+
+    def stop(self, why: Stop) -> NoReturn:
+        """End the re-run, for the first reason that there was: the program may do more on its way out."""
+        self._why = self._why or why
+        raise self._why
 
     def expects(self, name: str, *kinds: str) -> Optional[Event]:
         """The next event, if it is one of these kinds and about `name`."""

@@ -184,6 +184,14 @@ class ManyAtOnce(unittest.TestCase):
         self.assertIn("#5 (because 5 bytes are queued) and 894 more", stream.getvalue())
         self.assertIn("#5 recv 1; and 894 more", stream.getvalue())
 
+    def test_no_line_grows_with_the_number_of_clients_that_came_in_one_turn(self):
+        brief = BriefPrinter(io.StringIO(), 0.0)
+        for number in range(2, 66):
+            brief(Event(1.0, 1, "accepted", {"who": "#1", "connection": f"#{number}", "peer": "p", "fd": number}))
+        brief.close()
+        self.assertIn("#1 accepted #2, accepted #3, accepted #4, accepted #5, accepted #6, accepted #7 and 58 more\n",
+                      brief._stream.getvalue())
+
 
 class Names(unittest.TestCase):
     def test_callbacks_become_words(self):

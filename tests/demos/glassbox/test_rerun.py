@@ -143,7 +143,7 @@ class Again(Recorded):
     def assert_same(self, path, program="", where="the recording ends"):
         status, out, err = rerun(self, path, *([program] if program else []))
         self.assertEqual((0, ""), (status, err), out)
-        self.assertRegex(out, rf"^same: \d+ events up to turn \d+, where {where}")
+        self.assertRegex(out, rf"^same: [\d,]+ events up to turn [\d,]+, where {where}")
 
     def assert_diverges(self, path, program, sentence):
         status, out, err = rerun(self, path, program)
@@ -206,6 +206,28 @@ class Clients(Again):
         self.assert_diverges(path, f"{__name__}:Longer",
                              r"^turn 1: recorded a send of 6 on #2, the program offered 13\n$")
         self.assert_diverges(path, f"{__name__}:Silent", r"^turn 1: recorded: #2 send: the kernel took all 6 bytes")
+
+    def test_what_the_transport_does_on_the_way_out_does_not_hide_where_it_began(self):
+        """A reply at end of file differs, and the transport closes after it whatever comes out of the protocol."""
+        class Reply(Protocol):
+            text = b"one"
+
+            def connection_made(self, transport):
+                self._transport = transport
+
+            def eof_received(self):
+                self._transport.write(self.text)
+
+        def work(reactor):
+            ours, peer = self.pair()
+            reactor.adopt(Reply, ours)
+            peer.shutdown(socket.SHUT_WR)
+            run_turns(reactor)
+        path = self.record(work)
+        self.patch(sys.modules[__name__], "Silent", Reply)
+        self.patch(Reply, "text", b"two")
+        self.assert_diverges(path, f"{__name__}:Silent", r"^turn \d: recorded a send of b'one' at byte 0 on #1, "
+                             r"the program offered b'two'\n$")
 
     @unittest.skipUnless(hasattr(socket, "AF_UNIX"), "there are no Unix sockets here")
     def test_a_client_of_a_unix_socket(self):
@@ -355,13 +377,13 @@ class Clients(Again):
         self.assert_diverges(path, f"{__name__}:ToNobody", "; the program")
 
     def test_what_sends_behind_the_transports_back_cannot_be_run_again(self):
-        """As bulk_sender does: of its many sends the recording has EAGAIN, and then the sum."""
+        """As bulk_sender does: of its many sends the recording has the sum, and then EAGAIN."""
         path = self.write("a.rec", [
             (0.0, 0, "adopted", {"who": "#1"}),
             (0.0, 0, "turn", {"timeout": 0, "why": "callbacks wait", "writing": [], "reading": [["the loop", "x"]]}),
             (0.0, 0, "ready", {"readable": [], "writable": [], "slept": 0.0}),
-            (0.0, 0, "blocked", {"who": "#1", "call": "send"}),
-            (0.0, 0, "partly sent", {"who": "#1", "offered": 6, "taken": 3, "left": 3, "head": "hello\\n"})])
+            (0.0, 0, "partly sent", {"who": "#1", "offered": 6, "taken": 3, "left": 3, "head": "hello\\n"}),
+            (0.0, 0, "blocked", {"who": "#1", "call": "send"})])
         status, out, err = rerun(self, path, f"{__name__}:Caller")
         self.assertEqual((2, "", 1), (status, out, err.count("\n")), err)
         self.assertIn("sends more than once in one go", err)
