@@ -258,8 +258,8 @@ def say(text: str, stream: Optional[TextIO] = None) -> None:
 def silence(stream: TextIO) -> None:
     """Send what is printed, now and by the interpreter's flush at exit, to nobody."""
     try:
-        nobody = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nobody, stream.fileno())
+        number, nobody = stream.fileno(), os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nobody, number)
         os.close(nobody)
     except (OSError, ValueError):
         pass  # no descriptor behind it, so nothing to flush to

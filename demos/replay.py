@@ -66,7 +66,11 @@ def main() -> None:
     if options.first and options.rerun is not None:
         parser.error("a re-run begins at the beginning: leave --from out")
     try:
-        with open(options.file, "rb") as file:
+        file = open(options.file, "rb")
+    except OSError as exc:
+        parser.error(f"cannot read {options.file}: {exc.strerror or exc}")
+    try:
+        with file:
             if not file.seekable():
                 parser.error(f"{options.file} is a pipe or a device: give a file, which can be read backwards too")
             status = act(Archive(file, os.path.basename(options.file)), options)
@@ -77,7 +81,8 @@ def main() -> None:
     except NotARecording as exc:
         parser.error(str(exc))
     except OSError as exc:
-        parser.error(f"cannot read {options.file}: {exc.strerror or exc}")
+        silence(sys.stdout)
+        parser.error(f"cannot go on: {exc.strerror or exc}")
     except KeyboardInterrupt:
         status = 0
     sys.exit(status)

@@ -19,6 +19,7 @@ from reactor.trace import SHOWN, Event, plain
 from .grammar import fault
 
 VERSION = 1
+FIRST = 1024 * 1024  # bytes of a first line: what is no recording may have no line end for gigabytes
 
 
 class NotARecording(ValueError):
@@ -37,7 +38,7 @@ class Recording:
         self.size = file.seek(0, io.SEEK_END) if file.seekable() else 0
         if self.size:
             file.seek(0)
-        self.header = self._parse(self._next() or b"")
+        self.header = self._parse(self._next(FIRST) or b"")
         if self.header.get("recording") != VERSION:
             raise NotARecording(f"{name} is no recording of version {VERSION}")
 
@@ -59,8 +60,8 @@ class Recording:
     def __exit__(self, *exc_info: object) -> None:
         self.close()
 
-    def _next(self) -> Optional[bytes]:
-        line = self._file.readline()
+    def _next(self, most: int = -1) -> Optional[bytes]:
+        line = self._file.readline(most)
         self.position += len(line)
         self._line += 1
         return line if line.endswith(b"\n") else None

@@ -187,6 +187,17 @@ class FilesThatAnybodyMayHaveWritten(unittest.TestCase):
                 with self.assertRaisesRegex(NotARecording, rf"^run is no recording: line 2 has no good {fact}$"):
                     self.read({name: value for name, value in whole.items() if name != fact})
 
+    def test_what_has_no_line_end_is_not_read_whole(self):
+        class Endless(io.BytesIO):
+            """As /dev/zero, or the image of a disk."""
+
+            def readline(self, size=-1):
+                assert size > 0, "it would be read for ever"
+                return bytes(size)
+
+        with self.assertRaisesRegex(NotARecording, "line 1"):
+            Recording(Endless())
+
     def test_brackets_in_brackets_without_end_are_no_recording(self):
         with self.assertRaisesRegex(NotARecording, "line 1"):
             Recording(io.BytesIO(b"[" * 100000 + b"\n"))

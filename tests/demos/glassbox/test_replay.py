@@ -47,6 +47,10 @@ class Printing(Command):
             events = [event for turn in replay.Archive(file).turns() for event in turn]
         self.assertEqual([line(event).rstrip("\n") for event in events], lines[1:])
 
+    def test_a_full_disk_is_not_blamed_on_the_recording(self):
+        self.patch(replay, "act", lambda archive, options: (_ for _ in ()).throw(OSError(errno.ENOSPC, "it is full")))
+        self.assertEqual((2, "", "replay: cannot go on: it is full\n"), self.run_replay(self.echo_of(b"hello")))
+
     def test_a_terminal_that_has_not_all_letters_gets_escapes(self):
         path = self.write("a.rec", [(0.0, 0, "ran", {"callback": "größe", "milliseconds": 1.0})])
         narrow = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
