@@ -39,13 +39,15 @@ class ScriptedKernel:
 
     def __init__(self, script: Script, sockets: Dict[str, ScriptedKernel], name: str, address: Any) -> None:
         self._script = script
-        self._sockets = sockets  # all there are, by name
+        self._sockets = sockets  # all that are open, by name
+        self._name = name
         self._address = address
         self._sock = socket.socket()
         self.rename(name)
 
     def rename(self, name: str) -> None:
         """From now on the script calls it so."""
+        self._leave()
         self._name = name
         self._sockets[name] = self
 
@@ -139,8 +141,13 @@ class ScriptedKernel:
         """The event that follows is compared."""
 
     def close(self) -> None:
-        """The number is free again."""
+        """The number is free again, and the script has no more to say of it."""
         self._sock.close()
+        self._leave()
+
+    def _leave(self) -> None:
+        if self._sockets.get(self._name) is self:
+            del self._sockets[self._name]
 
 
 def _is_of_several(event: Event) -> bool:

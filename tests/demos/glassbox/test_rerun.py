@@ -11,6 +11,8 @@ import time
 import unittest
 from functools import partial
 
+from demos.glassbox import rerun as rerunning
+from demos.glassbox.scripted import ScriptedReactor
 from demos.http_server import SERVER as HTTP
 from protocols.base import DatagramProtocol, Protocol
 from protocols.echo import Echo
@@ -206,6 +208,18 @@ class Clients(Again):
         self.assert_diverges(path, f"{__name__}:Longer",
                              r"^turn 1: recorded a send of 6 on #2, the program offered 13\n$")
         self.assert_diverges(path, f"{__name__}:Silent", r"^turn 1: recorded: #2 send: the kernel took all 6 bytes")
+
+    def test_memory_grows_with_what_is_open_and_not_with_what_was(self):
+        def work(reactor):
+            for _ in range(20):
+                ours, peer = self.pair()
+                reactor.adopt(Caller, ours)
+                peer.close()
+                run_turns(reactor)
+        made = []
+        self.patch(rerunning, "ScriptedReactor", lambda script: made.append(ScriptedReactor(script)) or made[0])
+        self.assert_same(self.record(work), f"{__name__}:Caller")
+        self.assertEqual({}, made[0]._sockets)
 
     def test_what_the_transport_does_on_the_way_out_does_not_hide_where_it_began(self):
         """A reply at end of file differs, and the transport closes after it whatever comes out of the protocol."""
