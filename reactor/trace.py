@@ -31,28 +31,28 @@ SENTENCES = {
     "failed": "{who} could not connect: {why}",
     "adopted": "{who} was adopted",
     "opened": "{who} sends and receives datagrams as {address}",
-    "half-closing": "{who} half-closes after {depth:,} bytes still to be sent",
+    "half-closing": "{who} half-closes after {depth:bytes} still to be sent",
     "half-closed": "{who} half-closed: we send no more",
-    "closing": "{who} closing: {depth:,} bytes still to be sent",
+    "closing": "{who} closing: {depth:bytes} still to be sent",
     "lost": "{who} ends at once: {why}",
     "closed": "{who} closed: {why}",
     # Bytes.  "blocked" is EAGAIN: an answer, not an error.
-    "received": "{who} recv: {size:,} bytes {head}",
+    "received": "{who} recv: {size:bytes} {head}",
     "ended": "{who} recv: end of file, the peer sends no more",
-    "sent": "{who} send: the kernel took all {taken:,} bytes {head}",
+    "sent": "{who} send: the kernel took all {taken:bytes} {head}",
     "partly sent": "{who} send: offered {offered:,}, the kernel took {taken:,}, {left:,} still ours",
     "blocked": "{who} {call}: not now (EAGAIN)",
     "error": "{who} {call}: {why}",
-    "queued": "{who} queued {size:,} bytes, {depth:,} in all",
-    "dropped": "{who} drops {size:,} bytes: {why}",
-    "datagram received": "{who} recvfrom: {size:,} bytes from {peer} {head}",
-    "datagram sent": "{who} sendto: {size:,} bytes to {peer} {head}",
-    "datagram queued": "{who} queued a datagram of {size:,} bytes, {depth:,} bytes in all",
+    "queued": "{who} queued {size:bytes}, {depth:,} in all",
+    "dropped": "{who} drops {size:bytes}: {why}",
+    "datagram received": "{who} recvfrom: {size:bytes} from {peer} {head}",
+    "datagram sent": "{who} sendto: {size:bytes} to {peer} {head}",
+    "datagram queued": "{who} queued a datagram of {size:bytes}, {depth:bytes} in all",
     # Flow control.
     "reading paused": "{who} paused reading",
     "reading resumed": "{who} resumed reading",
-    "writing paused": "{who} has {depth:,} bytes queued, above the high-water mark: its protocol pauses writing",
-    "writing resumed": "{who} has {depth:,} bytes queued, at most the low-water mark: its protocol resumes writing",
+    "writing paused": "{who} has {depth:bytes} queued, above the high-water mark: its protocol pauses writing",
+    "writing resumed": "{who} has {depth:bytes} queued, at most the low-water mark: its protocol resumes writing",
     # Time.
     "timer set": "timer set: {callback} in {delay:.3f} s",
     "timer fired": "timer fired: {callback}, {late:.3f} s late",
@@ -71,7 +71,7 @@ class Event(NamedTuple):
     facts: Dict[str, Any]
 
     def __str__(self) -> str:
-        return plain(SENTENCES[self.kind].format_map(_Words(self)))
+        return plain(SENTENCES[self.kind].format_map(Words(self)))
 
 
 def plain(text: str) -> str:
@@ -83,8 +83,20 @@ def plain(text: str) -> str:
 _new = tuple.__new__  # an Event in half the time
 
 
-class _Words(Dict[str, Any]):
-    """The facts of an event, those that are lists or bytes in words."""
+def in_bytes(count: int) -> str:
+    """1 byte, 1,234 bytes."""
+    return "1 byte" if count == 1 else f"{count:,} bytes"
+
+
+class Count(int):
+    """A whole number that can be formatted as `bytes`."""
+
+    def __format__(self, how: str) -> str:
+        return in_bytes(self) if how == "bytes" else super().__format__(how)
+
+
+class Words(Dict[str, Any]):
+    """The facts of an event for its sentence: those that are lists, counts or bytes in words."""
 
     def __init__(self, event: Event) -> None:
         super().__init__(event.facts, turn=event.turn)
@@ -99,6 +111,8 @@ class _Words(Dict[str, Any]):
 
     def __getitem__(self, name: str) -> Any:
         fact = super().__getitem__(name)
+        if name in ("size", "taken", "depth"):
+            return Count(fact)
         if name == "readable":
             return ", ".join(fact) or "nobody"
         if name == "writable":

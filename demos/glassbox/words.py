@@ -11,7 +11,7 @@ from functools import lru_cache
 from itertools import islice
 from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
 
-from reactor.trace import SENTENCES, SHOWN, Event, plain
+from reactor.trace import SENTENCES, SHOWN, Count, Event, Words, in_bytes, plain
 
 from .recording import head_of
 
@@ -37,7 +37,7 @@ def who(event: Event) -> str:
 def what(event: Event) -> str:
     """What happened, without saying to whom."""
     say = _SAID.get(event.kind)
-    return plain(_SENTENCES[event.kind].format_map(event.facts)) if say is None else say(event)
+    return plain(_SENTENCES[event.kind].format_map(Words(event))) if say is None else say(event)
 
 
 def concerned(event: Event) -> Set[str]:
@@ -121,7 +121,7 @@ def _ready(event: Event) -> str:
 
 def _found(event: Event) -> str:
     facts = event.facts
-    queued = f", {facts['depth']:,} bytes queued" if facts["depth"] else ""
+    queued = f", {in_bytes(facts['depth'])} queued" if facts["depth"] else ""
     return f"was there before: a {facts['sort']}, {', '.join(facts['states'])}{queued}"
 
 
@@ -135,12 +135,12 @@ def _ran(event: Event) -> str:
 
 def _received(event: Event) -> str:
     size = event.facts["size"]
-    return f"recv: {size:,} bytes {_head(event, size)}"
+    return f"recv: {in_bytes(size)} {_head(event, size)}"
 
 
 def _sent(event: Event) -> str:
     facts = event.facts
-    return f"send: the kernel took all {facts['taken']:,} bytes {_head(event, facts['offered'])}"
+    return f"send: the kernel took all {in_bytes(facts['taken'])} {_head(event, facts['offered'])}"
 
 
 def _callback(event: Event) -> str:
@@ -150,7 +150,8 @@ def _callback(event: Event) -> str:
 def _datagram(event: Event) -> str:
     facts = event.facts
     peer = plain(":".join(map(str, facts["peer"][:2]))) if facts["peer"] else "its peer"
-    return _SENTENCES[event.kind].format_map({"size": facts["size"], "head": _head(event, facts["size"]), "peer": peer})
+    return _SENTENCES[event.kind].format_map({
+        "size": Count(facts["size"]), "head": _head(event, facts["size"]), "peer": peer})
 
 
 def _head(event: Event, size: int) -> str:

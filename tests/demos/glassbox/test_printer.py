@@ -11,7 +11,7 @@ from protocols.echo import Echo
 from protocols.idle import IdleLimit
 from reactor import Reactor
 from reactor.testing import FakeClock, pair, run_turns
-from reactor.trace import SENTENCES, SHOWN, Event
+from reactor.trace import SENTENCES, SHOWN, Count, Event, Words
 
 from .traffic import Traffic
 
@@ -132,8 +132,18 @@ class Full(unittest.TestCase):
         for kind in facts:
             event = Event(0.0, 0, kind, facts[kind])
             head = f"'{repr(data[:SHOWN])[2:-1]}' ..."
-            whole = SENTENCES[kind].format_map({**facts[kind], "head": head})
+            count = Count(1234)
+            whole = SENTENCES[kind].format_map({**Words(event), "head": head, "size": count, "taken": count})
             self.assertEqual(whole[whole.startswith("#1") * 3:], what(event))
+
+    def test_one_byte_is_one(self):
+        facts = {"who": "#1", "size": 1, "taken": 1, "offered": 1, "left": 0, "depth": 1, "data": b"x", "why": "",
+                 "peer": ("::1", 7)}
+        for kind in ("received", "sent", "queued", "dropped", "closing", "half-closing", "writing paused",
+                     "datagram received", "datagram sent", "datagram queued"):
+            for text in (what(Event(1.0, 1, kind, facts)), str(Event(1.0, 1, kind, facts))):
+                self.assertRegex(text, r"\b1 byte\b")
+                self.assertNotIn("1 bytes", text)
 
     def test_what_a_peer_sends_never_plays_with_the_terminal(self):
         """An exception may quote it, the path of a socket may hold anything: one event stays one line of words."""

@@ -81,7 +81,7 @@ class Printing(Command):
                 reactor.turn(0)
         path = self.record(work)
         out = self.run_replay(path, "--only", "#2")[1]
-        self.assertIn("#2    recv: 1 bytes", out)
+        self.assertIn("#2    recv: 1 byte 'x'", out)
         self.assertNotIn("#1    recv", out)
         self.assertEqual(out, self.run_replay(path, "--only", "2")[1])
 
