@@ -5,11 +5,12 @@ import json
 import signal
 import socket
 import subprocess
+import sys
 import time
 import unittest
 
+from demos import scope_option
 from demos.glassbox.recording import open_recording
-from demos.scope import option
 from reactor import Reactor
 from tests.case import Case
 from tests.demos.glassbox.making import Recorded
@@ -68,6 +69,13 @@ class TestOption(Case):
         status, out, err, _ = server.end()
         self.assertEqual((0, "echo stops: SIGINT\n", ""), (status, out, err))
 
+    def test_a_program_that_is_not_asked_for_a_page_does_not_import_it(self):
+        """It would need twice the time to start, and most of them are started for a moment."""
+        done = subprocess.run([sys.executable, "-c", "import demos.console, sys; print(*sys.modules)"],
+                              cwd=ROOT, stdout=subprocess.PIPE, encoding="utf-8", timeout=PATIENCE)
+        self.assertIn("demos.scope_option", done.stdout.split())
+        self.assertNotIn("demos.scope", done.stdout.split())
+
     def test_each_program_has_a_token_of_its_own(self):
         self.assertNotEqual(self.echo()[1].path, self.echo()[1].path)
 
@@ -81,11 +89,11 @@ class TestOption(Case):
     def test_a_default_port_that_is_taken_is_replaced_and_that_is_said(self):
         said = []
         with socket.create_server(("127.0.0.1", 0)) as taken, Reactor() as reactor:
-            self.patch(option, "PORT", taken.getsockname()[1])
-            options = type("Options", (), {"scope": option.DEFAULT})
-            with option.scope(reactor, "test", options, None, said.append) as made:
-                self.assertNotIn(f":{option.PORT}/", made.url)
-        self.assertEqual([f"test: port {option.PORT} is taken, the page has a free one instead"], said)
+            self.patch(scope_option, "PORT", taken.getsockname()[1])
+            options = type("Options", (), {"scope": scope_option.DEFAULT})
+            with scope_option.scope(reactor, "test", options, None, said.append) as made:
+                self.assertNotIn(f":{scope_option.PORT}/", made.url)
+        self.assertEqual([f"test: port {scope_option.PORT} is taken, the page has a free one instead"], said)
 
     @unittest.skipUnless(POSIX, "workers need POSIX")
     def test_several_processes_have_no_page(self):
