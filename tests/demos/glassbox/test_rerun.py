@@ -143,7 +143,7 @@ class Again(Recorded):
     def assert_same(self, path, program="", where="the recording ends"):
         status, out, err = rerun(self, path, *([program] if program else []))
         self.assertEqual((0, ""), (status, err), out)
-        self.assertRegex(out, rf"^same: \d+ events up to turn \d+, where {where}")
+        self.assertRegex(out, rf"^same: [\d,]+ events up to turn [\d,]+, where {where}")
 
     def assert_diverges(self, path, program, sentence):
         status, out, err = rerun(self, path, program)

@@ -5,6 +5,7 @@ compares the two sides, or leaves a wide margin; what a busy machine spoils all 
 """
 import functools
 import os
+import platform
 import unittest
 from concurrent.futures import ThreadPoolExecutor
 
@@ -32,7 +33,7 @@ AGAIN = 2  # how often a claim about time is measured anew: a busy machine may s
 
 
 def setUpModule():
-    with ThreadPoolExecutor(5) as pool:
+    with ThreadPoolExecutor(8) as pool:
         played = {step: [pool.submit(experiment.play, server) for server in experiment.servers]
                   for step, experiment in EXPERIMENTS.items()}
         judged = {step: pool.submit(row, step) for step in STEPS}
@@ -81,7 +82,9 @@ class TestExperiments(unittest.TestCase):
         self.assertGreater(many, 100)
         self.assertEqual(1, one)
         many, one = self.sides("1", "memory")
-        if many is not None:
+        # On PyPy a server with one thread may grow by more than a hundred waiting threads need: its compiler and its
+        # garbage collector do that.
+        if many is not None and platform.python_implementation() != "PyPy":
             self.assertGreater(many, one)
         deaf, obedient = self.sides("1", "Ctrl-C")
         if obedient is not None:
