@@ -196,9 +196,13 @@ class TestOptions(unittest.TestCase):
             silent.leave()
 
     def test_steps_with_timers_end_silent_clients(self):
-        for step in ("5", "6", "7", "8"):
-            with self.subTest(step=step), Server(f"step_{step} --idle 0.2") as server:
-                self.assertEqual("eof", server.play(clients.silent, 2.0).end)
+        def end(step):
+            with Server(f"step_{step} --idle 0.2") as server:
+                return server.play(clients.silent, 2.0).end
+        with ThreadPoolExecutor(4) as pool:
+            for step, how in zip("5678", pool.map(end, "5678")):
+                with self.subTest(step=step):
+                    self.assertEqual("eof", how)
 
     def test_a_server_that_is_not_there_is_an_end_like_others(self):
         with Server("step_3") as server:
