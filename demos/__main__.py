@@ -11,12 +11,11 @@ from protocols.http.server import HttpServer
 from reactor import Reactor
 
 from . import (address_book_server, blackjack_server, bulk_receiver, clock_server, echo_server, hello_server,
-               http_server, uppercase_server, web_hello_server)
+               http_server, scope_option, uppercase_server, web_hello_server)
 from .commandline import (Parser, Server, advice, is_taken, keep_standard_streams, port, prepare, say, shared,
                           warn_if_public)
 from .glassbox.observe import observed
 from .hostile import unleash
-from .scope import option as page
 from .unhurried import stderr_waits_for_nobody
 
 # Each server and the options that it is started with.
@@ -69,14 +68,14 @@ def main() -> None:
     keep_standard_streams()
     parser = Parser(prog="demos", description="Serve every protocol from one select() call.")
     shared(parser)
-    page.add_option(parser, port, default=page.DEFAULT)
+    scope_option.add_option(parser, port, default=scope_option.DEFAULT)
     parser.add_argument("--no-scope", dest="scope", action="store_const", const=None, help="no such page")
     given = parser.parse_args()
     rows: List[Row] = []
     servers = [(module.SERVER, module.__doc__ or "", arguments) for module, arguments in SERVERS]
     unleash(given.hostile)
     reactor = Reactor()
-    scope = page.scope(reactor, "demos", given, parser, say)
+    scope = scope_option.scope(reactor, "demos", given, parser, say)
     with stderr_waits_for_nobody(), closing(reactor), scope as seen, observed(reactor, given, parser), reactor:
         prepare(reactor, "demos")
         for server, purpose, arguments in [*servers, (index(rows), "This page.", "")]:

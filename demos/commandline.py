@@ -22,9 +22,8 @@ from protocols.idle import IdleLimit
 from reactor import Reactor
 from reactor.listener import shown
 
-from . import hostile, workers
+from . import hostile, scope_option, workers
 from .glassbox import observe as glassbox
-from .scope import option as page
 from .unhurried import stderr_waits_for_nobody
 
 Factory = Callable[[], Any]
@@ -59,7 +58,7 @@ class Server:
     def _parser(self) -> Parser:
         parser = Parser(prog=os.path.basename(sys.argv[0]).replace(".py", ""))
         shared(parser)
-        page.add_option(parser, port)
+        scope_option.add_option(parser, port)
         parser.add_argument("--port", type=port, default=self.port, help="%(default)s by default; 0: a free one")
         parser.add_argument("--unix", type=path, metavar="PATH", help="listen on a Unix socket instead")
         parser.add_argument("--workers", type=count, metavar="N", help="with N processes; SIGHUP replaces them")
@@ -94,7 +93,7 @@ class Server:
         reactor = Reactor()
         is_parent = options.workers and not options.worker  # which has no connections to tell of
         watched = contextlib.nullcontext() if is_parent else glassbox.observed(reactor, options, parser)
-        scope = page.scope(reactor, self.name, options, parser, say)
+        scope = scope_option.scope(reactor, self.name, options, parser, say)
         # The reactor ends first, since that is still watched; and also where nothing of it ever began.
         with stderr_waits_for_nobody(), contextlib.closing(reactor), scope as seen, watched, reactor:
             if options.workers:

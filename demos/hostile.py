@@ -33,6 +33,13 @@ def hostility(text: str) -> Hostility:
             f"{text!r} is no seed with knobs, such as 7 or 7,most=1,resets_at=1000") from None
 
 
+class Spared(socket.socket):
+    """A listener that --hostile leaves alone: its accept() is the one from before, and so is what comes of it."""
+
+    __slots__ = ()
+    accept = socket.socket.accept
+
+
 class _Hands:
     """The sockets that are connections or listeners, and how their calls are changed."""
 

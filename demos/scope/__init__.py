@@ -11,22 +11,16 @@ from reactor import Reactor
 from reactor.endpoint import Watcher
 from reactor.listener import Listener, bind
 
+from ..hostile import Spared
+from ..scope_option import PORT
 from .controls import Controls
 from .experiments import EXPERIMENTS
 from .gate import Gate
 from .hub import Hub
 from .page import Application
 
-PORT = 8090
 GRACE = 2.0  # seconds without a browser, until nobody looks any more: a page may be loaded again
 MOST_CONNECTIONS = 32
-
-
-class _Door(socket.socket):
-    """Where the browsers come in.  --hostile changes what accept() does, and so what comes of it: not here."""
-
-    __slots__ = ()
-    accept = socket.socket.accept
 
 
 class Scope:
@@ -39,7 +33,7 @@ class Scope:
     name = "the page"
 
     def __init__(self, reactor: Reactor, program: str, port: int = PORT, idle: Optional[float] = None) -> None:
-        sockets: List[socket.socket] = [_Door(fileno=sock.detach()) for sock in bind("127.0.0.1", port)]
+        sockets: List[socket.socket] = [Spared(fileno=sock.detach()) for sock in bind("127.0.0.1", port)]
         self._reactor = reactor
         self._gate = Gate(reactor)
         self._page = page = self._gate.page

@@ -5,11 +5,13 @@ import json
 import signal
 import socket
 import subprocess
+import sys
 import time
 import unittest
+from concurrent.futures import ThreadPoolExecutor
 
+from demos import scope_option
 from demos.glassbox.recording import open_recording
-from demos.scope import option
 from reactor import Reactor
 from tests.case import Case
 from tests.demos.glassbox.making import Recorded
@@ -68,6 +70,13 @@ class TestOption(Case):
         status, out, err, _ = server.end()
         self.assertEqual((0, "echo stops: SIGINT\n", ""), (status, out, err))
 
+    def test_a_program_that_is_not_asked_for_a_page_does_not_import_it(self):
+        """It would need twice the time to start, and most of them are started for a moment."""
+        done = subprocess.run([sys.executable, "-c", "import demos.console, sys; print(*sys.modules)"],
+                              cwd=ROOT, stdout=subprocess.PIPE, encoding="utf-8", timeout=PATIENCE)
+        self.assertIn("demos.scope_option", done.stdout.split())
+        self.assertNotIn("demos.scope", done.stdout.split())
+
     def test_each_program_has_a_token_of_its_own(self):
         self.assertNotEqual(self.echo()[1].path, self.echo()[1].path)
 
@@ -81,11 +90,11 @@ class TestOption(Case):
     def test_a_default_port_that_is_taken_is_replaced_and_that_is_said(self):
         said = []
         with socket.create_server(("127.0.0.1", 0)) as taken, Reactor() as reactor:
-            self.patch(option, "PORT", taken.getsockname()[1])
-            options = type("Options", (), {"scope": option.DEFAULT})
-            with option.scope(reactor, "test", options, None, said.append) as made:
-                self.assertNotIn(f":{option.PORT}/", made.url)
-        self.assertEqual([f"test: port {option.PORT} is taken, the page has a free one instead"], said)
+            self.patch(scope_option, "PORT", taken.getsockname()[1])
+            options = type("Options", (), {"scope": scope_option.DEFAULT})
+            with scope_option.scope(reactor, "test", options, None, said.append) as made:
+                self.assertNotIn(f":{scope_option.PORT}/", made.url)
+        self.assertEqual([f"test: port {scope_option.PORT} is taken, the page has a free one instead"], said)
 
     @unittest.skipUnless(POSIX, "workers need POSIX")
     def test_several_processes_have_no_page(self):
@@ -131,19 +140,23 @@ class TestOption(Case):
                 client.sendall(b"0123456789")
                 client.recv(100)
 
+    def ended_while_held(self, signum):
+        server, page = self.echo()
+        with page.looking() as response, connected(server.port) as client:
+            client.sendall(b"x")
+            client.recv(1)
+            self.assertEqual(200, page.do(do="pause"))
+            client.sendall(b"held")
+            response.readline()
+            return server.end(signum)
+
     def test_the_program_ends_at_once_though_it_is_held(self):
-        for signum in (signal.SIGINT, signal.SIGTERM):
-            with self.subTest(signum=signum):
-                server, page = self.echo()
-                with page.looking() as response, connected(server.port) as client:
-                    client.sendall(b"x")
-                    client.recv(1)
-                    self.assertEqual(200, page.do(do="pause"))
-                    client.sendall(b"held")
-                    response.readline()
-                    status, out, err, seconds = server.end(signum)
-                self.assertEqual((0, f"echo stops: {signum.name}\n", ""), (status, out, err))
-                self.assertLess(seconds, PROMPT)
+        signals = signal.SIGINT, signal.SIGTERM
+        with ThreadPoolExecutor() as pool:
+            for signum, (status, out, err, seconds) in zip(signals, pool.map(self.ended_while_held, signals)):
+                with self.subTest(signum=signum):
+                    self.assertEqual((0, f"echo stops: {signum.name}\n", ""), (status, out, err))
+                    self.assertLess(seconds, PROMPT)
 
     def test_it_ends_in_slow_motion_and_in_the_middle_of_a_recording(self):
         server, page = self.echo()

@@ -10,6 +10,7 @@ import threading
 import time
 import unittest
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from unittest import mock
 
 from demos import workers
@@ -256,20 +257,25 @@ class Replacement(unittest.TestCase):
 @unittest.skipUnless(POSIX, "workers")
 class Ends(unittest.TestCase):
 
+    def ended(self, signum):
+        """How a server with a greedy client ends."""
+        with Workers("echo_server", "--port", 0) as server:
+            with connected(server.port) as sock, connected(server.port) as greedy:
+                self.assertTrue(echoes(sock))
+                greedy.setblocking(False)
+                try:
+                    while True:
+                        greedy.send(bytes(65536))  # and never reads
+                except BlockingIOError:
+                    return server.end(signum)
+
     def test_ctrl_c_and_sigterm_end_all_within_two_seconds_whatever_the_clients_do(self):
-        for signum in (signal.SIGINT, signal.SIGTERM):
-            with self.subTest(signum=signum), Workers("echo_server", "--port", 0) as server:
-                with connected(server.port) as sock, connected(server.port) as greedy:
-                    self.assertTrue(echoes(sock))
-                    greedy.setblocking(False)
-                    try:
-                        while True:
-                            greedy.send(bytes(65536))  # and never reads
-                    except BlockingIOError:
-                        pass
-                    status, out, err, seconds = server.end(signum)
-                self.assertEqual((status, out, err), (0, f"echo stops: {signum.name}\n", ""))
-                self.assertLess(seconds, PROMPT)
+        signals = signal.SIGINT, signal.SIGTERM
+        with ThreadPoolExecutor() as pool:
+            for signum, (status, out, err, seconds) in zip(signals, pool.map(self.ended, signals)):
+                with self.subTest(signum=signum):
+                    self.assertEqual((status, out, err), (0, f"echo stops: {signum.name}\n", ""))
+                    self.assertLess(seconds, PROMPT)
 
     def test_a_terminal_that_is_closed_ends_it(self):
         import pty  # not on Windows

@@ -5,6 +5,7 @@ import os
 import tempfile
 import unittest
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from unittest import mock
 
 from demos.glassbox.observe import add_options, observed, together
@@ -32,6 +33,7 @@ class Observed(unittest.TestCase):
         self.addCleanup(logging.disable, logging.NOTSET)
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
+        self.folder = folder.name
         self.path = os.path.join(folder.name, "run")
 
     def run_traffic(self, seed, *arguments):
@@ -113,16 +115,17 @@ class Demos(Observed):
         with open_recording(self.path) as recording:
             self.assertEqual(["closed", "end"], [event.kind for event in recording if event.kind in ("closed", "end")])
 
-    def recorded(self, server, client_command, stdin=b""):
+    def recorded(self, number, server, client_command, stdin):
         """The events of what a client records, each line held to the grammar; with --trace it said them too."""
-        with Running(*server) as running:
+        path = os.path.join(self.folder, str(number))
+        with Running(*server, "--port", "0") as running:
             command = [word.format(port=running.port) for word in client_command]
-            ended = client(*command, "--record", self.path, "--record-bytes", "--trace", stdin=stdin)
+            ended = client(*command, "--record", path, "--record-bytes", "--trace", stdin=stdin)
         self.assertEqual(0, ended.returncode, ended.stderr)
-        with open(self.path, encoding="ascii") as file:
+        with open(path, encoding="ascii") as file:
             for number, line in enumerate(file):
                 hold(line, number)
-        with open_recording(self.path) as recording:
+        with open_recording(path) as recording:
             events = list(recording)
         self.assertEqual("end", events[-1].kind)
         self.assertIn(b"select waits for", ended.stderr)
@@ -144,9 +147,11 @@ class Demos(Observed):
             (("web_hello_server",), ("http_fetch", "http://127.0.0.1:{port}/"), b"", {"connected": 1, "closed": 1}),
             (("echo_server",), ("lookup", "127.0.0.1"), b"", {"timer set": 1}),
         ]
-        for server, command, stdin, wanted in cases:
+        with ThreadPoolExecutor(4) as pool:
+            futures = [pool.submit(self.recorded, number, *case[:3]) for number, case in enumerate(cases)]
+        for (server, command, stdin, wanted), future in zip(cases, futures):
             with self.subTest(client=command[0]):
-                kinds = self.recorded([*server, "--port", "0"], command, stdin)
+                kinds = future.result()
                 self.assertEqual(wanted, {kind: kinds[kind] for kind in wanted})
 
 

@@ -5,6 +5,7 @@ compares the two sides, or leaves a wide margin; what a busy machine spoils all 
 """
 import functools
 import os
+import platform
 import unittest
 from concurrent.futures import ThreadPoolExecutor
 
@@ -32,7 +33,7 @@ AGAIN = 2  # how often a claim about time is measured anew: a busy machine may s
 
 
 def setUpModule():
-    with ThreadPoolExecutor(5) as pool:
+    with ThreadPoolExecutor(8) as pool:
         played = {step: [pool.submit(experiment.play, server) for server in experiment.servers]
                   for step, experiment in EXPERIMENTS.items()}
         judged = {step: pool.submit(row, step) for step in STEPS}
@@ -81,7 +82,9 @@ class TestExperiments(unittest.TestCase):
         self.assertGreater(many, 100)
         self.assertEqual(1, one)
         many, one = self.sides("1", "memory")
-        if many is not None:
+        # On PyPy a server with one thread may grow by more than a hundred waiting threads need: its compiler and its
+        # garbage collector do that.
+        if many is not None and platform.python_implementation() != "PyPy":
             self.assertGreater(many, one)
         deaf, obedient = self.sides("1", "Ctrl-C")
         if obedient is not None:
@@ -193,9 +196,13 @@ class TestOptions(unittest.TestCase):
             silent.leave()
 
     def test_steps_with_timers_end_silent_clients(self):
-        for step in ("5", "6", "7", "8"):
-            with self.subTest(step=step), Server(f"step_{step} --idle 0.2") as server:
-                self.assertEqual("eof", server.play(clients.silent, 2.0).end)
+        def end(step):
+            with Server(f"step_{step} --idle 0.2") as server:
+                return server.play(clients.silent, 2.0).end
+        with ThreadPoolExecutor(4) as pool:
+            for step, how in zip("5678", pool.map(end, "5678")):
+                with self.subTest(step=step):
+                    self.assertEqual("eof", how)
 
     def test_a_server_that_is_not_there_is_an_end_like_others(self):
         with Server("step_3") as server:

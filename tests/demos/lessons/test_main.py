@@ -7,6 +7,7 @@ import sys
 import time
 import unittest
 import xml.etree.ElementTree as ET
+from concurrent.futures import ThreadPoolExecutor
 
 from demos.lessons.chart import drawn
 from demos.lessons.experiments import EXPERIMENTS, STEPS
@@ -21,6 +22,12 @@ def lessons(*arguments, **environment):
     return subprocess.run(program("lessons", *arguments), cwd=ROOT, timeout=PATIENCE, stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8",
                           env={**os.environ, "PYTHONIOENCODING": "utf-8", **environment})
+
+
+def all_at_once(*command_lines):
+    """Run it with each of them."""
+    with ThreadPoolExecutor(3) as pool:
+        return list(pool.map(lambda arguments: lessons(*arguments), command_lines))
 
 
 def on_a_terminal(*arguments, **environment):
@@ -59,17 +66,18 @@ class TestOutput(unittest.TestCase):
         self.assertNotIn(ESCAPE, done.stdout)
 
     def test_a_diff_shows_what_changed_in_80_columns(self):
-        for step, before in zip(STEPS[1:3], STEPS):
-            done = lessons(step, "--diff")
+        steps = STEPS[1:3]
+        for step, before, done in zip(steps, STEPS, all_at_once(*([step, "--diff"] for step in steps))):
             with self.subTest(step=step):
                 self.assertEqual([f"--- step_{before}.py", f"+++ step_{step}.py"], done.stdout.splitlines()[:2])
                 self.assertEqual([], [line for line in done.stdout.splitlines() if len(line) > 80])
                 self.assertNotIn(ESCAPE, done.stdout)
 
     def test_a_step_may_be_called_by_any_of_its_names(self):
-        for name in ("4_mended", "4-mended", "step_4_mended"):
+        names = "4_mended", "4-mended", "step_4_mended"
+        for name, done in zip(names, all_at_once(*([name, "--diff"] for name in names))):
             with self.subTest(name=name):
-                self.assertIn("+++ step_4_mended.py", lessons(name, "--diff").stdout)
+                self.assertIn("+++ step_4_mended.py", done.stdout)
 
     @unittest.skipUnless(POSIX, "there is no pty here")
     def test_a_terminal_gets_colours_unless_it_wants_none(self):
@@ -77,8 +85,8 @@ class TestOutput(unittest.TestCase):
         self.assertNotIn(ESCAPE, on_a_terminal("1", "--diff", NO_COLOR="1"))
 
     def test_mistakes_are_one_line_and_status_2(self):
-        for arguments in (["9"], ["five", "--diff"], ["--diff"], ["1", "--svg", "x.svg"], ["--nonsense"]):
-            done = lessons(*arguments)
+        mistakes = ["9"], ["five", "--diff"], ["--diff"], ["1", "--svg", "x.svg"], ["--nonsense"]
+        for arguments, done in zip(mistakes, all_at_once(*mistakes)):
             with self.subTest(arguments=arguments):
                 self.assertEqual((2, 1, ""), (done.returncode, len(done.stderr.splitlines()), done.stdout))
 

@@ -3,12 +3,14 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-from typing import Callable, Iterator, Optional
+from typing import TYPE_CHECKING, Callable, Iterator, Optional
 
 from reactor import Reactor
 
-from . import PORT, Scope
+if TYPE_CHECKING:
+    from .scope import Scope
 
+PORT = 8090
 DEFAULT = -1  # the port of an option that names none
 
 
@@ -36,6 +38,7 @@ def scope(reactor: Reactor, program: str, options: argparse.Namespace, parser: a
 
 def _made(reactor: Reactor, program: str, options: argparse.Namespace, parser: argparse.ArgumentParser,
           say: Callable[[str], object]) -> Scope:
+    from .scope import Scope  # here, for it doubles the time that a program needs to start, and few are asked for it
     idle = getattr(options, "idle", None)
     port = PORT if options.scope == DEFAULT else options.scope
     try:
