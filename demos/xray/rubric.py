@@ -61,6 +61,7 @@ class Rubric:
         self._ready: Tuple[Tuple[str, ...], Tuple[str, ...]] = ((), ())
         self._before: Any = None  # the answer of the turn before
         self._done: Set[Tuple[str, str]] = set()  # (who, kind) in this turn
+        self._moved = False  # anything, in this turn
         self._alike = self._polls = 0
         self._repairs = 0  # short sends whose rest was offered again
         self.unseen: Dict[str, int] = {}
@@ -117,6 +118,7 @@ class Rubric:
         who = facts.get("who", "")
         if who and facts.get("offered") != 0:  # to send nothing is to do nothing
             self._done.add((who, kind))
+            self._moved |= kind in MOVES
         note = getattr(self, "_on_" + kind.replace(" ", "_"), None)
         if note is not None:
             note(facts)
@@ -140,7 +142,7 @@ class Rubric:
                 self._find("closed but listed", name, self._turn, f"{name} was {why} and is still given to select: "
                            "take a socket out of every list before it is closed")
         self._writing = writing
-        self._done = set()
+        self._done, self._moved = set(), False
 
     def _look_back(self, writing: Dict[str, str]) -> None:
         # The turn before, now that it is known what the program made of select's answer.
@@ -150,7 +152,7 @@ class Rubric:
         for name in sorted(idle):
             self._find("nothing to write", name, turn, f"{name} was watched for writing with nothing to write: a "
                        "socket with room is always writable. Watch for writing only while bytes wait to be sent")
-        alike = any(self._ready) and self._ready == self._before and not any(kind in MOVES for _, kind in self._done)
+        alike = any(self._ready) and self._ready == self._before and not self._moved
         self._alike = self._alike + 1 if alike else 0
         self._before = self._ready
         if self._alike == MANY:
