@@ -28,6 +28,13 @@ class _Door(socket.socket):
     __slots__ = ()
     accept = socket.socket.accept
 
+    @classmethod
+    def instead_of(cls, sock: socket.socket) -> _Door:
+        """The same socket as a door, which does not block either: PyPy makes one that is taken by its number block."""
+        door = cls(fileno=sock.detach())
+        door.setblocking(False)
+        return door
+
 
 class Scope:
     """The page of one reactor, from here to close().  OSError where it cannot listen.
@@ -39,7 +46,7 @@ class Scope:
     name = "the page"
 
     def __init__(self, reactor: Reactor, program: str, port: int = PORT, idle: Optional[float] = None) -> None:
-        sockets: List[socket.socket] = [_Door(fileno=sock.detach()) for sock in bind("127.0.0.1", port)]
+        sockets: List[socket.socket] = [_Door.instead_of(sock) for sock in bind("127.0.0.1", port)]
         self._reactor = reactor
         self._gate = Gate(reactor)
         self._page = page = self._gate.page

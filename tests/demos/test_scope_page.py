@@ -370,6 +370,9 @@ class TestStrangers(EchoCase):
     def test_it_listens_on_this_machine_alone(self):
         self.assertEqual({"127.0.0.1"}, {sock.getsockname()[0] for sock in self.scope._listener._sockets})
 
+    def test_no_accept_can_block_the_loop(self):
+        self.assertEqual({0.0}, {sock.gettimeout() for sock in self.scope._listener._sockets})
+
     def test_a_stranger_who_knocks_changes_nothing_but_that_the_door_is_answered(self):
         client = self.client()
         for _ in range(5):

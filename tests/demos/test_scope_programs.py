@@ -14,7 +14,6 @@ from reactor import Reactor
 from tests.case import Case
 from tests.demos.glassbox.making import Recorded
 from tests.demos.running import PATIENCE, POSIX, PROMPT, ROOT, Running, connected, program
-from tests.demos.scoping import ON_PYPY
 
 PAGE = "the page is at "
 
@@ -51,7 +50,6 @@ def refused(*arguments):
     return done.returncode, done.stderr.decode()
 
 
-@unittest.skipIf(ON_PYPY, "the page does not answer on PyPy yet")
 class TestOption(Case):
 
     def echo(self, *arguments):
@@ -154,7 +152,6 @@ class TestOption(Case):
         self.assertLess(seconds, PROMPT)
 
 
-@unittest.skipIf(ON_PYPY, "the page does not answer on PyPy yet")
 class TestEverything(unittest.TestCase):
     """python3 -m demos."""
 
