@@ -27,7 +27,9 @@ FOLDER = os.path.dirname(os.path.abspath(__file__))
 MOST_BODY = 64 * 1024 * 1024 + 1024 * 1024  # bytes: a recording of the greatest size
 MOST_CONTROL = 64 * 1024
 HEADERS = (("Content-Security-Policy", "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:"),
-           ("Referrer-Policy", "no-referrer"), ("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff"))
+           ("Referrer-Policy", "no-referrer"), ("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff"),
+           # One that is kept may be closed just as the next request arrives; and while there is one, somebody is here.
+           ("Connection", "close"))
 
 
 log = logging.getLogger("demos.scope")

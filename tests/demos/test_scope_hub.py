@@ -177,6 +177,7 @@ class TestLive(ScopeCase):
         self.assertRegex(finding["sentence"], r"^turn \d+ has not ended for 1\.\d s; nobody is served")
         column = browser.wait("columns", lambda data: any("S" in each[4] for each in data["columns"]))["columns"][-1]
         self.assertRegex(column[5], r"sleep 1,6\d\d ms")
+        browser.wait("heartbeat", lambda beat: beat["t"] > 1.6)
         beats = [beat["t"] for beat in browser.all("heartbeat")]
         self.assertGreater(max(after - before for before, after in zip(beats, beats[1:])), 1.3)
 

@@ -279,6 +279,25 @@ class TestComingAndGoing(EchoCase):
         client.settimeout(5.0)
         self.assertEqual(b"x", client.recv(10))
 
+    def test_who_has_come_and_not_asked_yet_is_not_cut_off(self):
+        browser = self.browser()
+        self.press("pause")
+        host, port = self.host.split(":")
+        early = self.connected((host, int(port)), timeout=5.0)
+        browser.close()
+        self.until(lambda: not self.scope._gate.paused)
+        for _ in range(3):
+            self.on_loop(int)
+        early.sendall(f"GET {self.path} HTTP/1.1\r\nHost: {self.host}\r\n\r\n".encode())
+        self.assertEqual(b"HTTP/1.1 200 OK", early.recv(15))
+        early.close()
+        self.until(lambda: not self.is_open())
+
+    def test_who_comes_as_the_page_ends_is_not_cut_off(self):
+        self.patch(scopes, "GRACE", 0.0)
+        for _ in range(100):
+            self.assertEqual(200, self.ask("GET", "scope.css")[0])
+
     def test_a_page_that_is_loaded_again_finds_it_paused(self):
         self.scope_grace = mock.patch.object(scopes, "GRACE", 1.0)
         with self.scope_grace:
