@@ -65,11 +65,12 @@ class ScopeCase(Case):
     """`self.reactor` runs in a thread, with `self.scope` as its page."""
 
     idle = None
+    program = "test"
 
     def setUp(self):
         super().setUp()
         self.reactor = self.open_real_reactor()
-        self.scope = Scope(self.reactor, "test", 0, self.idle)
+        self.scope = Scope(self.reactor, self.program, 0, self.idle)
         self.addCleanup(self.scope.close)
         self.host, _, self.path = self.scope.url[len("http://"):].partition("/")
         self.path = "/" + self.path

@@ -113,6 +113,17 @@ class TestBrowser(HubCase):
         self.assertTrue(1 <= heard["state"] <= 3, heard)
         self.assertTrue(3 <= heard["counters"] <= 5, heard)
 
+    def test_what_cannot_be_drawn_does_not_stop_the_heart(self):
+        browser = self.browser()
+        next(browser)
+        self.reactor.call_soon(lambda: self.reactor.tell("a kind that nobody knows", who="#1"))
+        with self.assertLogs("reactor"):
+            self.beats()
+        strange = self.hub.turns()
+        self.beats(10)
+        (frame,) = self.told(browser, "frame")
+        self.assertGreater(frame["turn"], strange)
+
     def test_leaving_is_told_once(self):
         browser = self.browser()
         browser.close()

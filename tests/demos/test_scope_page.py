@@ -43,6 +43,16 @@ class TestContract(EchoCase):
                          [self.head.headers[name] for name in
                           ("Referrer-Policy", "Cache-Control", "X-Content-Type-Options")])
 
+    def test_an_address_without_its_last_slash_leads_to_the_page(self):
+        self.path = self.path[:-1]
+        self.assertEqual(301, self.ask("GET", "")[0])
+        self.assertEqual(self.path + "/", self.head.headers["Location"])
+        self.assertEqual(405, self.ask("POST", "")[0])
+
+    def test_what_only_begins_as_a_file_is_not_there(self):
+        for path in ("/", "scope.js/", "scope.js/x", "//scope.js"):
+            self.assertEqual(404, self.ask("GET", path)[0], path)
+
     def test_a_browser_is_greeted_with_all_it_needs(self):
         browser = self.browser()
         self.assertEqual(["hello", "frame", "columns", "state"], [name for name, _ in browser.messages[:4]])
@@ -229,13 +239,52 @@ class TestControls(EchoCase):
         self.press("close replay")
         self.assertEqual(404, self.get(f"replay/turn/{live['turn']}")[0])
 
+    def test_a_recording_that_somebody_has_tidied_away_is_nothing_worse_than_lost(self):
+        browser = self.browser()
+        self.press("record", on=True)
+        browser.wait("state", lambda state: state["recorded"])
+        self.scope._hub.tape._folder.cleanup()
+        browser.wait("state", lambda state: not state["recorded"])
+        self.assertEqual(404, self.get("recording")[0])
+        self.press("record", on=False)
+
     def test_what_is_no_recording_is_refused(self):
         for body in (b"", b"junk\n", b'{"recording":1}\n', b'{"recording":99}\n', b'{"recording":1}\n{"t":1}\n',
                      b'{"recording":1}\n' + b'{"t":0,"turn":0,"event":"nonsense"}\n', b"\xff" * 1000,
-                     b'{"recording":1}\n{"t":0,"turn":0,"event":"turn"}\n'):
+                     b'{"recording":1}\n{"t":0,"turn":0,"event":"turn"}\n', b'{"recording":1}\n' + b"[" * 100000 + b"\n"):
             with self.subTest(body=body[:50]):
                 status, answer = self.ask("POST", "open?name=x", body)
                 self.assertEqual((400, ["error"]), (status, list(json.loads(answer))))
+
+    def opened(self, *moments):
+        """The status of the answer to a recording in which a callback ran at these moments, each a time and a turn."""
+        lines = ['{"t":%s,"turn":%s,"event":"ran","callback":"f","milliseconds":1}' % moment for moment in moments]
+        text = "\n".join(['{"recording":1}', *lines, ""])
+        return self.ask("POST", "open?name=x", text.encode())[0]
+
+    def test_a_recording_with_nonsense_far_from_its_beginning_is_refused_too(self):
+        good = [(turn, turn) for turn in range(2000)]
+        self.assertEqual(200, self.opened(*good))
+        for moment in (("[" * 100000, 20001), (0, '"x"'), (0, "1e999"), (0, "true"), ("[]", 20001), ('"x"', 20001)):
+            with self.subTest(moment=str(moment)[:50]):
+                self.assertEqual(400, self.opened(*good, moment))
+
+    def test_numbers_that_no_browser_could_read_are_not_sent(self):
+        self.assertEqual(200, self.opened((0, 0), ("1e999", 1)))
+        for path in ("replay/turn/1", "replay/columns?from=0"):
+            self.assertEqual((400, ["error"]), (self.get(path)[0], list(self.get(path)[1])))
+
+
+class TestNames(EchoCase):
+
+    program = 'a "\u65e5\u672c" server\r\n'
+
+    def test_any_program_can_be_recorded_whatever_its_name(self):
+        self.press("record", on=True)
+        status, _ = self.ask("GET", "recording")
+        disposition = self.head.headers["Content-Disposition"]
+        self.assertEqual((200, 'attachment; filename="a_server.rec"'), (status, disposition))
+        self.assertEqual(self.program, self.browser().wait("hello")["program"])
 
 
 class TestComingAndGoing(EchoCase):
