@@ -257,7 +257,7 @@ class TestControls(EchoCase):
                 self.assertEqual((400, ["error"]), (status, list(json.loads(answer))))
 
     def opened(self, *moments):
-        """The status of the answer to a recording in which a callback ran at these moments, each a time and a turn."""
+        """The status of the answer to a recording in which a callback ran at these moments, each its time and turn."""
         lines = ['{"t":%s,"turn":%s,"event":"ran","callback":"f","milliseconds":1}' % moment for moment in moments]
         text = "\n".join(['{"recording":1}', *lines, ""])
         return self.ask("POST", "open?name=x", text.encode())[0]
