@@ -249,9 +249,10 @@ class TestControls(EchoCase):
         self.press("record", on=False)
 
     def test_what_is_no_recording_is_refused(self):
-        for body in (b"", b"junk\n", b'{"recording":1}\n', b'{"recording":99}\n', b'{"recording":1}\n{"t":1}\n',
+        nested = b'{"recording":1}\n' + b"[" * 100000 + b"\n"
+        for body in (b"", b"junk\n", b'{"recording":1}\n', b'{"recording":99}\n', b'{"recording":1}\n{"t":1}\n', nested,
                      b'{"recording":1}\n' + b'{"t":0,"turn":0,"event":"nonsense"}\n', b"\xff" * 1000,
-                     b'{"recording":1}\n{"t":0,"turn":0,"event":"turn"}\n', b'{"recording":1}\n' + b"[" * 100000 + b"\n"):
+                     b'{"recording":1}\n{"t":0,"turn":0,"event":"turn"}\n'):
             with self.subTest(body=body[:50]):
                 status, answer = self.ask("POST", "open?name=x", body)
                 self.assertEqual((400, ["error"]), (status, list(json.loads(answer))))
