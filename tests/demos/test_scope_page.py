@@ -380,15 +380,35 @@ class TestStrangers(EchoCase):
 
     def test_nothing_by_another_name(self):
         for host in ("evil.example", "127.0.0.1", "localhost", "127.0.0.1:1", "127.0.0.1.evil.example:{port}",
-                     "[::1]:{port}", "0.0.0.0:{port}", "LOCALHOST:{port}", "localhost.:{port}"):
+                     "[::1]:{port}", "0.0.0.0:{port}", "LOCALHOST:{port}", "localhost.:{port}", ""):
             with self.subTest(host=host):
                 status, answer = self.raw(["GET {path} HTTP/1.1", f"Host: {host}"])
                 self.assertEqual(403, status)
                 self.assertNotIn(b"DOCTYPE", answer)
+                self.assertEqual(403, self.press_as("POST {path}control HTTP/1.1", f"Host: {host}"))
+        for hosts in (["Host: {host}", "Host: {host}"], ["Host: {host}", "Host: evil.example"], ["Host: x@{host}"], []):
+            self.assertEqual(400, self.press_as("POST {path}control HTTP/1.1", *hosts))
+        self.assertEqual(403, self.press_as("POST http://evil.example{path}control HTTP/1.1", "Host: {host}"))
+        self.assertFalse(self.scope._gate.paused)
         self.assertEqual(403, self.raw(["GET {path} HTTP/1.0"])[0])
         self.assertEqual(403, self.raw(["GET http://evil.example{path} HTTP/1.1", "Host: {host}"])[0])
         self.assertEqual(403, self.raw(["GET http://{host}{path} HTTP/1.1", "Host: evil.example"])[0])
         self.assertEqual(200, self.raw(["GET {path} HTTP/1.1", "Host: localhost:{port}"])[0])
+
+    def press_as(self, *head):
+        """The status of the answer to somebody who wants a pause."""
+        return self.raw([*head, "Content-Type: application/json"], b'{"do":"pause"}')[0]
+
+    def test_no_button_without_the_token(self):
+        for wanted in ({"do": "pause"}, {"do": "step"}, {"do": "speed", "factor": 0.001}, {"do": "record", "on": True},
+                       {"do": "close", "who": "#1"}, {"do": "show", "on": True}, {"do": "experiment", "id": 1}):
+            for path in ("/control", self.path[:-2] + "/control", "/" + self.path + "control"):
+                head = [f"POST {path} HTTP/1.1", "Host: {host}", "Content-Type: application/json"]
+                self.assertEqual(403, self.raw(head, json.dumps(wanted).encode())[0])
+        state = self.browser().wait("state")
+        self.assertEqual(("running", False, None, []), (state["mode"], state["recording"], state["experiment"],
+                                                        state["page"]["lines"]))
+        self.client()
 
     def test_nothing_from_another_origin(self):
         body = b'{"do":"pause"}'
