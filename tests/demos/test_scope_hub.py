@@ -194,6 +194,7 @@ class TestLive(ScopeCase):
 
     def test_under_load_every_turn_is_counted_and_a_button_answers_at_once(self):
         browser = self.browser()
+        before = self.reactor.turns
         ending, clients = threading.Event(), [self.client_of(self.listener, PATIENCE) for _ in range(8)]
         threads = [threading.Thread(target=self.hammer, args=(client, ending)) for client in clients]
         for thread in threads:
@@ -208,8 +209,12 @@ class TestLive(ScopeCase):
         for thread in threads:
             thread.join(PATIENCE)
         self.assertLess(sorted(answers)[2], 0.5)
-        columns = browser.all("columns")
-        self.assertGreater(sum(len(each["columns"]) + each["unseen"] for each in columns), 100)
+        turns = self.reactor.turns - before
+        browser.wait("columns", lambda data: self.counted(browser) >= turns)
+
+    def counted(self, browser):
+        """How many turns it was told of since it came."""
+        return sum(len(each["columns"]) + each["unseen"] for each in browser.all("columns")[1:])
 
     def hammer(self, client, ending):
         while not ending.is_set():

@@ -41,7 +41,8 @@ class Page:
         connection = http.client.HTTPConnection(self.host, timeout=PATIENCE)
         with contextlib.closing(connection):
             connection.request("POST", f"/{self.path}control", json.dumps(wanted), {"Content-Type": "application/json"})
-            return connection.getresponse().status
+            with connection.getresponse() as response:
+                return response.status
 
 
 def refused(*arguments):
