@@ -39,6 +39,13 @@ class Spared(socket.socket):
     __slots__ = ()
     accept = socket.socket.accept
 
+    @classmethod
+    def instead_of(cls, sock: socket.socket) -> Spared:
+        """The same socket, spared, and not blocking either: PyPy makes one that is taken by its number block."""
+        spared = cls(fileno=sock.detach())
+        spared.setblocking(False)
+        return spared
+
 
 class _Hands:
     """The sockets that are connections or listeners, and how their calls are changed."""

@@ -1,7 +1,6 @@
 """The page: watch, pause and step a live event loop in the browser."""
 from __future__ import annotations
 
-import contextlib
 import secrets
 import socket
 from typing import Any, List, Optional
@@ -33,7 +32,7 @@ class Scope:
     name = "the page"
 
     def __init__(self, reactor: Reactor, program: str, port: int = PORT, idle: Optional[float] = None) -> None:
-        sockets: List[socket.socket] = [Spared(fileno=sock.detach()) for sock in bind("127.0.0.1", port)]
+        sockets: List[socket.socket] = [Spared.instead_of(sock) for sock in bind("127.0.0.1", port)]
         self._reactor = reactor
         self._gate = Gate(reactor)
         self._page = page = self._gate.page
@@ -91,20 +90,26 @@ class Scope:
         self._page.call_later(GRACE, self._look_around)
 
     def _look_around(self) -> None:
-        if not self._hub.browsers and self._gate.is_open:
-            self._controls.end()
+        if self._hub.browsers or not self._gate.is_open:
+            return
+        self._controls.end()
+        if self._is_deserted():
             self._reactor.call_soon(self._end)
             self._gate.nudge()
+        else:
+            self._page.waiting.add(self._left)
+
+    def _is_deserted(self) -> bool:
+        # Who has come and not asked yet, or is being answered, would be cut off.
+        return self._page.endpoints == {self._listener}
 
     def _end(self) -> None:
         """Nobody looks any more: serve no page, from the next turn on."""
-        if self._hub.browsers or not self._gate.is_open:
+        if not self._gate.is_open:
+            return
+        if not self._is_deserted():
+            self._left()
             return
         self._hub.end()
         self._gate.close()
-        for endpoint in list(self._page.endpoints):
-            if endpoint is not self._listener:
-                endpoint.abort()
-        with contextlib.suppress(OSError):
-            self._page.turn(0)
         self._wait_for_a_browser()

@@ -148,10 +148,17 @@ class Hub:
 
     def _beat(self) -> None:
         began = self._page.time()
-        if self._period.is_due(began):
+        try:
+            self._look(began)
+        finally:  # an endpoint of the user's own may tell what cannot be drawn: the heart goes on
+            # With a thousand connections a frame takes its time, and the observed loop waits for it.
+            self._timer = self._page.call_later(max(BEAT, COST * (self._page.time() - began)), self._beat)
+
+    def _look(self, now: float) -> None:
+        if self._period.is_due(now):
             self._watch.allow()
             self.wire()
-        if self._counting.is_due(began):
+        if self._counting.is_due(now):
             self._count()
             self._watch.look()
         while self._stuck:
@@ -160,8 +167,6 @@ class Hub:
         self._mind_who_was_not_heard()
         self.draw()
         self.tell()
-        # With a thousand connections a frame takes its time, and the observed loop waits for it.
-        self._timer = self._page.call_later(max(BEAT, COST * (self._page.time() - began)), self._beat)
 
     def _mind_who_was_not_heard(self) -> None:
         (seconds, turn), self._gate.longest = self._gate.longest, (0.0, 0)

@@ -11,6 +11,7 @@ import io
 import json
 import logging
 import os
+import re
 from typing import Any, Callable, Dict, Tuple
 from urllib.parse import parse_qs
 
@@ -18,7 +19,7 @@ from protocols.http.message import Answer, FileSlice, Later, Request, RequestHea
 from protocols.http.representation import error_response
 
 from .controls import Controls, Refused
-from .hub import Browser, Hub, encode
+from .hub import Browser, Hub
 from .replay import Replay, read_all
 
 FILES = {"": ("index.html", "text/html; charset=utf-8"), "scope.css": ("scope.css", "text/css; charset=utf-8"),
@@ -27,9 +28,12 @@ FOLDER = os.path.dirname(os.path.abspath(__file__))
 MOST_BODY = 64 * 1024 * 1024 + 1024 * 1024  # bytes: a recording of the greatest size
 MOST_CONTROL = 64 * 1024
 HEADERS = (("Content-Security-Policy", "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:"),
-           ("Referrer-Policy", "no-referrer"), ("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff"))
+           ("Referrer-Policy", "no-referrer"), ("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff"),
+           # One that is kept may be closed just as the next request arrives; and while there is one, somebody is here.
+           ("Connection", "close"))
 
 
+encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 log = logging.getLogger("demos.scope")
 
 
@@ -55,7 +59,7 @@ class Application:
         """The answer to one request."""
         if not self._is_welcome(request.head):
             return text_response("this is not for you: open the address that the program printed\n", 403, HEADERS)
-        first, _, more = "".join(request.path.split("/", 2)[2:]).partition("/")
+        first, _, more = _below(request).partition("/")
         route = self._routes.get((request.method, first))
         if route is not None:
             try:
@@ -79,7 +83,9 @@ class Application:
     # -- what there is to get
 
     def _file(self, request: Request, more: str) -> Answer:
-        name, kind = FILES[request.path.split("/", 2)[2]] if not more else ("", "")
+        if request.path.count("/") < 2:  # then a browser would look for our files beside the token, not below it
+            return Response(301, (("Location", request.path + "/"), *HEADERS))
+        name, kind = FILES.get(_below(request), ("", ""))
         try:
             with open(os.path.join(FOLDER, name), "rb") as file:
                 return Response(200, (("Content-Type", kind), *HEADERS), file.read())
@@ -98,20 +104,23 @@ class Application:
         file = self._controls.tape.open()
         if file is None:
             return _json({"error": "nothing has been recorded"}, 404)
-        name = f'attachment; filename="{self._hello["program"]}.rec"'
-        return Response(200, (("Content-Type", "application/x-ndjson"), ("Content-Disposition", name), *HEADERS),
+        name = re.sub(r"[^A-Za-z0-9.-]+", "_", str(self._hello["program"])).strip("_")
+        return Response(200, (("Content-Type", "application/x-ndjson"), *HEADERS,
+                              ("Content-Disposition", f'attachment; filename="{name}.rec"')),
                         FileSlice(file, 0, os.fstat(file.fileno()).st_size))
 
     def _replay(self, request: Request, more: str) -> Answer:
         replay = self._controls.replay
         if replay is None:
             return _json({"error": "no recording is open"}, 404)
-        what, _, number = more.partition("/")
+        try:
+            return self._of_replay(replay, request, *more.partition("/")[::2])
+        except ValueError as exc:
+            return _json({"error": str(exc)}, 400)
+
+    def _of_replay(self, replay: Replay, request: Request, what: str, number: str) -> Answer:
         if what == "turn" and _is_number(number):
-            try:
-                found = replay.frame(int(number))
-            except ValueError as exc:
-                return _json({"error": str(exc)}, 400)
+            found = replay.frame(int(number))
             return _json(found) if found else _json({"error": f"there is no turn {number} in it"}, 404)
         asked = {name: values[-1] for name, values in parse_qs(request.query).items()}
         first, count = asked.get("from", "0"), asked.get("count", "400")
@@ -147,6 +156,11 @@ class Application:
                 later.answer(_json({"error": str(result)}, 400))
         read_all(io.BytesIO(request.body), name, self._call_later, done)
         return later
+
+
+def _below(request: Request) -> str:
+    """The path behind the token and its slash."""
+    return "".join(request.path.split("/", 2)[2:])
 
 
 def _is_number(text: str) -> bool:

@@ -6,7 +6,7 @@ import time
 from bisect import bisect_right
 from typing import Any, BinaryIO, Callable, Dict, Iterator, List, NamedTuple, Optional
 
-from ..glassbox.archive import Archive
+from ..glassbox.archive import Archive, Turn
 from ..glassbox.columns import AGAIN
 from ..glassbox.recording import NotARecording
 from ..glassbox.state import Connections
@@ -38,28 +38,39 @@ class Replay:
 
     def reading(self) -> Iterator[None]:
         """Read it all, in slices of SLICE seconds; to be iterated to the end before anything else is asked for."""
-        connections = Connections()
+        connections, turns = Connections(), self._archive.turns()
         until = time.monotonic() + SLICE
-        for events in self._archive.turns():
-            with self._sound():
-                self._count(events[0].turn, connections)
-                seen = Seen(events)
-                for event in events:
-                    connections.apply(event)
-                if self.turns == 1:
-                    frame(seen, connections)
+        while self._read_turn(turns, connections):
             if time.monotonic() > until:
                 yield
                 until = time.monotonic() + SLICE
         if not self.turns:
             raise NotARecording(f"{self._name} has no turn in it")
 
+    def _read_turn(self, turns: Iterator[Turn], connections: Connections) -> bool:
+        with self._sound():
+            events = next(turns, None)
+            if events is None:
+                return False
+            if type(events[0].turn) is not int:
+                raise TypeError(f"{events[0].turn!r} is no number of a turn")
+            self._count(events[0].turn, connections)
+            seen = Seen(events)
+            seen.column(0.0)
+            for event in events:
+                connections.apply(event)
+            if self.turns == 1:
+                frame(seen, connections)
+            return True
+
     @contextlib.contextmanager
     def _sound(self) -> Iterator[None]:
         """While inside, whatever an event lacks or has too much means that this is no recording."""
         try:
             yield
-        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as exc:
+        except NotARecording:
+            raise
+        except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as exc:
             raise NotARecording(f"{self._name} is no recording: {exc!r} in or after turn {self.last}") from exc
 
     def _count(self, number: int, connections: Connections) -> None:
@@ -96,6 +107,10 @@ class Replay:
 
     def columns(self, first: int, count: int) -> List[List[Any]]:
         """The columns of the turns from that number on, at most so many."""
+        with self._sound():
+            return self._columns(first, count)
+
+    def _columns(self, first: int, count: int) -> List[List[Any]]:
         found: List[List[Any]] = []
         before: Optional[Seen] = None
         for events in self._archive.turns(max(first - AGAIN, 0)):

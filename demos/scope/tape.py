@@ -65,12 +65,18 @@ class Tape:
 
     @property
     def size(self) -> int:
-        """Bytes recorded so far."""
-        return 0 if self._recorder is None else os.path.getsize(self._path)
+        """Bytes recorded so far; 0 where somebody has tidied them away."""
+        try:
+            return 0 if self._recorder is None else os.path.getsize(self._path)
+        except FileNotFoundError:
+            return 0
 
     def open(self) -> Optional[BinaryIO]:
-        """What was recorded so far; None where nothing was."""
-        return None if self._recorder is None else open(self._path, "rb")
+        """What was recorded so far; None where nothing was, or somebody has tidied it away."""
+        try:
+            return None if self._recorder is None else open(self._path, "rb")
+        except FileNotFoundError:
+            return None
 
     def close(self) -> None:
         """Record no more, and throw away what was recorded.  Twice is once."""

@@ -89,6 +89,11 @@ class Ring:
             self.turns -= len(gone.turns)
             self.weight -= gone.weight
 
+    def is_full_stretch(self) -> bool:
+        """True once the newest stretch is long, or heavy: what is thrown away is whole stretches."""
+        last = self._stretches[-1]
+        return len(last.turns) >= STRETCH or last.weight >= MOST_BYTES / 4
+
     @property
     def last(self) -> Optional[Stretch]:
         """The newest stretch; it may have no turns yet."""
@@ -195,7 +200,7 @@ class Watch:
             self.resting = True
             self._rested()
             return
-        if len(self._ring.last.turns) >= STRETCH:
+        if self._ring.is_full_stretch():
             self._ring.begin(self.connections.copy())
         self._events, self._number = [], event.turn
 

@@ -1,10 +1,8 @@
 """A reactor with a page, running in a thread, and browsers without a screen."""
 import http.client
 import json
-import platform
 import threading
 import time
-import unittest
 
 from demos.scope import Scope
 from tests.case import Case
@@ -63,19 +61,16 @@ class Browser:
         self.thread.join(PATIENCE)
 
 
-ON_PYPY = platform.python_implementation() == "PyPy"
-
-
-@unittest.skipIf(ON_PYPY, "the page does not answer on PyPy yet: its loop hangs at the first browser")
 class ScopeCase(Case):
     """`self.reactor` runs in a thread, with `self.scope` as its page."""
 
     idle = None
+    program = "test"
 
     def setUp(self):
         super().setUp()
         self.reactor = self.open_real_reactor()
-        self.scope = Scope(self.reactor, "test", 0, self.idle)
+        self.scope = Scope(self.reactor, self.program, 0, self.idle)
         self.addCleanup(self.scope.close)
         self.host, _, self.path = self.scope.url[len("http://"):].partition("/")
         self.path = "/" + self.path

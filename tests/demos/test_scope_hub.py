@@ -113,6 +113,17 @@ class TestBrowser(HubCase):
         self.assertTrue(1 <= heard["state"] <= 3, heard)
         self.assertTrue(3 <= heard["counters"] <= 5, heard)
 
+    def test_what_cannot_be_drawn_does_not_stop_the_heart(self):
+        browser = self.browser()
+        next(browser)
+        self.reactor.call_soon(lambda: self.reactor.tell("a kind that nobody knows", who="#1"))
+        with self.assertLogs("reactor"):
+            self.beats()
+        strange = self.hub.turns()
+        self.beats(10)
+        (frame,) = self.told(browser, "frame")
+        self.assertGreater(frame["turn"], strange)
+
     def test_leaving_is_told_once(self):
         browser = self.browser()
         browser.close()
@@ -177,11 +188,13 @@ class TestLive(ScopeCase):
         self.assertRegex(finding["sentence"], r"^turn \d+ has not ended for 1\.\d s; nobody is served")
         column = browser.wait("columns", lambda data: any("S" in each[4] for each in data["columns"]))["columns"][-1]
         self.assertRegex(column[5], r"sleep 1,6\d\d ms")
+        browser.wait("heartbeat", lambda beat: beat["t"] > 1.6)
         beats = [beat["t"] for beat in browser.all("heartbeat")]
         self.assertGreater(max(after - before for before, after in zip(beats, beats[1:])), 1.3)
 
     def test_under_load_every_turn_is_counted_and_a_button_answers_at_once(self):
         browser = self.browser()
+        before = self.reactor.turns
         ending, clients = threading.Event(), [self.client_of(self.listener, PATIENCE) for _ in range(8)]
         threads = [threading.Thread(target=self.hammer, args=(client, ending)) for client in clients]
         for thread in threads:
@@ -196,8 +209,12 @@ class TestLive(ScopeCase):
         for thread in threads:
             thread.join(PATIENCE)
         self.assertLess(sorted(answers)[2], 0.5)
-        columns = browser.all("columns")
-        self.assertGreater(sum(len(each["columns"]) + each["unseen"] for each in columns), 100)
+        turns = self.reactor.turns - before
+        browser.wait("columns", lambda data: self.counted(browser) >= turns)
+
+    def counted(self, browser):
+        """How many turns it was told of since it came."""
+        return sum(len(each["columns"]) + each["unseen"] for each in browser.all("columns")[1:])
 
     def hammer(self, client, ending):
         while not ending.is_set():

@@ -43,6 +43,16 @@ class TestContract(EchoCase):
                          [self.head.headers[name] for name in
                           ("Referrer-Policy", "Cache-Control", "X-Content-Type-Options")])
 
+    def test_an_address_without_its_last_slash_leads_to_the_page(self):
+        self.path = self.path[:-1]
+        self.assertEqual(301, self.ask("GET", "")[0])
+        self.assertEqual(self.path + "/", self.head.headers["Location"])
+        self.assertEqual(405, self.ask("POST", "")[0])
+
+    def test_what_only_begins_as_a_file_is_not_there(self):
+        for path in ("/", "scope.js/", "scope.js/x", "//scope.js"):
+            self.assertEqual(404, self.ask("GET", path)[0], path)
+
     def test_a_browser_is_greeted_with_all_it_needs(self):
         browser = self.browser()
         self.assertEqual(["hello", "frame", "columns", "state"], [name for name, _ in browser.messages[:4]])
@@ -229,13 +239,53 @@ class TestControls(EchoCase):
         self.press("close replay")
         self.assertEqual(404, self.get(f"replay/turn/{live['turn']}")[0])
 
+    def test_a_recording_that_somebody_has_tidied_away_is_nothing_worse_than_lost(self):
+        browser = self.browser()
+        self.press("record", on=True)
+        browser.wait("state", lambda state: state["recorded"])
+        self.scope._hub.tape._folder.cleanup()
+        browser.wait("state", lambda state: not state["recorded"])
+        self.assertEqual(404, self.get("recording")[0])
+        self.press("record", on=False)
+
     def test_what_is_no_recording_is_refused(self):
-        for body in (b"", b"junk\n", b'{"recording":1}\n', b'{"recording":99}\n', b'{"recording":1}\n{"t":1}\n',
+        nested = b'{"recording":1}\n' + b"[" * 100000 + b"\n"
+        for body in (b"", b"junk\n", b'{"recording":1}\n', b'{"recording":99}\n', b'{"recording":1}\n{"t":1}\n', nested,
                      b'{"recording":1}\n' + b'{"t":0,"turn":0,"event":"nonsense"}\n', b"\xff" * 1000,
                      b'{"recording":1}\n{"t":0,"turn":0,"event":"turn"}\n'):
             with self.subTest(body=body[:50]):
                 status, answer = self.ask("POST", "open?name=x", body)
                 self.assertEqual((400, ["error"]), (status, list(json.loads(answer))))
+
+    def opened(self, *moments):
+        """The status of the answer to a recording in which a callback ran at these moments, each its time and turn."""
+        lines = ['{"t":%s,"turn":%s,"event":"ran","callback":"f","milliseconds":1}' % moment for moment in moments]
+        text = "\n".join(['{"recording":1}', *lines, ""])
+        return self.ask("POST", "open?name=x", text.encode())[0]
+
+    def test_a_recording_with_nonsense_far_from_its_beginning_is_refused_too(self):
+        good = [(turn, turn) for turn in range(2000)]
+        self.assertEqual(200, self.opened(*good))
+        for moment in (("[" * 100000, 20001), (0, '"x"'), (0, "1e999"), (0, "true"), ("[]", 20001), ('"x"', 20001)):
+            with self.subTest(moment=str(moment)[:50]):
+                self.assertEqual(400, self.opened(*good, moment))
+
+    def test_numbers_that_no_browser_could_read_are_not_sent(self):
+        self.assertEqual(200, self.opened((0, 0), ("1e999", 1)))
+        for path in ("replay/turn/1", "replay/columns?from=0"):
+            self.assertEqual((400, ["error"]), (self.get(path)[0], list(self.get(path)[1])))
+
+
+class TestNames(EchoCase):
+
+    program = 'a "\u65e5\u672c" server\r\n'
+
+    def test_any_program_can_be_recorded_whatever_its_name(self):
+        self.press("record", on=True)
+        status, _ = self.ask("GET", "recording")
+        disposition = self.head.headers["Content-Disposition"]
+        self.assertEqual((200, 'attachment; filename="a_server.rec"'), (status, disposition))
+        self.assertEqual(self.program, self.browser().wait("hello")["program"])
 
 
 class TestComingAndGoing(EchoCase):
@@ -279,6 +329,25 @@ class TestComingAndGoing(EchoCase):
         client.settimeout(5.0)
         self.assertEqual(b"x", client.recv(10))
 
+    def test_who_has_come_and_not_asked_yet_is_not_cut_off(self):
+        browser = self.browser()
+        self.press("pause")
+        host, port = self.host.split(":")
+        early = self.connected((host, int(port)), timeout=5.0)
+        browser.close()
+        self.until(lambda: not self.scope._gate.paused)
+        for _ in range(3):
+            self.on_loop(int)
+        early.sendall(f"GET {self.path} HTTP/1.1\r\nHost: {self.host}\r\n\r\n".encode())
+        self.assertEqual(b"HTTP/1.1 200 OK", early.recv(15))
+        early.close()
+        self.until(lambda: not self.is_open())
+
+    def test_who_comes_as_the_page_ends_is_not_cut_off(self):
+        self.patch(scopes, "GRACE", 0.0)
+        for _ in range(100):
+            self.assertEqual(200, self.ask("GET", "scope.css")[0])
+
     def test_a_page_that_is_loaded_again_finds_it_paused(self):
         self.scope_grace = mock.patch.object(scopes, "GRACE", 1.0)
         with self.scope_grace:
@@ -311,15 +380,35 @@ class TestStrangers(EchoCase):
 
     def test_nothing_by_another_name(self):
         for host in ("evil.example", "127.0.0.1", "localhost", "127.0.0.1:1", "127.0.0.1.evil.example:{port}",
-                     "[::1]:{port}", "0.0.0.0:{port}", "LOCALHOST:{port}", "localhost.:{port}"):
+                     "[::1]:{port}", "0.0.0.0:{port}", "LOCALHOST:{port}", "localhost.:{port}", ""):
             with self.subTest(host=host):
                 status, answer = self.raw(["GET {path} HTTP/1.1", f"Host: {host}"])
                 self.assertEqual(403, status)
                 self.assertNotIn(b"DOCTYPE", answer)
+                self.assertEqual(403, self.press_as("POST {path}control HTTP/1.1", f"Host: {host}"))
+        for hosts in (["Host: {host}", "Host: {host}"], ["Host: {host}", "Host: evil.example"], ["Host: x@{host}"], []):
+            self.assertEqual(400, self.press_as("POST {path}control HTTP/1.1", *hosts))
+        self.assertEqual(403, self.press_as("POST http://evil.example{path}control HTTP/1.1", "Host: {host}"))
+        self.assertFalse(self.scope._gate.paused)
         self.assertEqual(403, self.raw(["GET {path} HTTP/1.0"])[0])
         self.assertEqual(403, self.raw(["GET http://evil.example{path} HTTP/1.1", "Host: {host}"])[0])
         self.assertEqual(403, self.raw(["GET http://{host}{path} HTTP/1.1", "Host: evil.example"])[0])
         self.assertEqual(200, self.raw(["GET {path} HTTP/1.1", "Host: localhost:{port}"])[0])
+
+    def press_as(self, *head):
+        """The status of the answer to somebody who wants a pause."""
+        return self.raw([*head, "Content-Type: application/json"], b'{"do":"pause"}')[0]
+
+    def test_no_button_without_the_token(self):
+        for wanted in ({"do": "pause"}, {"do": "step"}, {"do": "speed", "factor": 0.001}, {"do": "record", "on": True},
+                       {"do": "close", "who": "#1"}, {"do": "show", "on": True}, {"do": "experiment", "id": 1}):
+            for path in ("/control", self.path[:-2] + "/control", "/" + self.path + "control"):
+                head = [f"POST {path} HTTP/1.1", "Host: {host}", "Content-Type: application/json"]
+                self.assertEqual(403, self.raw(head, json.dumps(wanted).encode())[0])
+        state = self.browser().wait("state")
+        self.assertEqual(("running", False, None, []), (state["mode"], state["recording"], state["experiment"],
+                                                        state["page"]["lines"]))
+        self.client()
 
     def test_nothing_from_another_origin(self):
         body = b'{"do":"pause"}'
@@ -369,6 +458,9 @@ class TestStrangers(EchoCase):
 
     def test_it_listens_on_this_machine_alone(self):
         self.assertEqual({"127.0.0.1"}, {sock.getsockname()[0] for sock in self.scope._listener._sockets})
+
+    def test_no_accept_can_block_the_loop(self):
+        self.assertEqual({0.0}, {sock.gettimeout() for sock in self.scope._listener._sockets})
 
     def test_a_stranger_who_knocks_changes_nothing_but_that_the_door_is_answered(self):
         client = self.client()

@@ -16,7 +16,6 @@ from reactor import Reactor
 from tests.case import Case
 from tests.demos.glassbox.making import Recorded
 from tests.demos.running import PATIENCE, POSIX, PROMPT, ROOT, Running, connected, program
-from tests.demos.scoping import ON_PYPY
 
 PAGE = "the page is at "
 
@@ -44,7 +43,8 @@ class Page:
         connection = http.client.HTTPConnection(self.host, timeout=PATIENCE)
         with contextlib.closing(connection):
             connection.request("POST", f"/{self.path}control", json.dumps(wanted), {"Content-Type": "application/json"})
-            return connection.getresponse().status
+            with connection.getresponse() as response:
+                return response.status
 
 
 def refused(*arguments):
@@ -53,7 +53,6 @@ def refused(*arguments):
     return done.returncode, done.stderr.decode()
 
 
-@unittest.skipIf(ON_PYPY, "the page does not answer on PyPy yet")
 class TestOption(Case):
 
     def echo(self, *arguments):
@@ -167,7 +166,6 @@ class TestOption(Case):
         self.assertLess(seconds, PROMPT)
 
 
-@unittest.skipIf(ON_PYPY, "the page does not answer on PyPy yet")
 class TestEverything(unittest.TestCase):
     """python3 -m demos."""
 

@@ -263,6 +263,16 @@ class TestBounds(WatchCase):
         self.assertLess(self.ring.weight, 100000 + 500 * watches.STRETCH * 6)
         self.assertLess(self.ring.turns, 200)
 
+    def test_many_large_turns_in_a_row_are_no_exception(self):
+        self.patch(watches, "MOST_BYTES", 1000000)
+        for _ in range(2 * watches.STRETCH):
+            for _ in range(watches.EASE - 100):
+                self.reactor.call_soon(int)
+            self.watch.allow()
+            self.reactor.turn(0)
+        self.assertEqual(0, self.rested)
+        self.assertLess(self.ring.weight, 2 * watches.MOST_BYTES)
+
     def test_the_bytes_themselves_are_not_kept(self):
         peer = self.echo()
         peer.send(b"secret" * 1000)
