@@ -19,7 +19,7 @@ from protocols.http.message import Answer, FileSlice, Later, Request, RequestHea
 from protocols.http.representation import error_response
 
 from .controls import Controls, Refused
-from .hub import Browser, Hub
+from .hub import Browser, Hub, encode
 from .replay import Replay, read_all
 
 FILES = {"": ("index.html", "text/html; charset=utf-8"), "scope.css": ("scope.css", "text/css; charset=utf-8"),
@@ -33,7 +33,6 @@ HEADERS = (("Content-Security-Policy", "default-src 'self'; style-src 'self' 'un
            ("Connection", "close"))
 
 
-encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 log = logging.getLogger("demos.scope")
 
 

@@ -52,8 +52,6 @@ class Replay:
             events = next(turns, None)
             if events is None:
                 return False
-            if type(events[0].turn) is not int:
-                raise TypeError(f"{events[0].turn!r} is no number of a turn")
             self._count(events[0].turn, connections)
             seen = Seen(events)
             seen.column(0.0)

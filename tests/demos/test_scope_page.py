@@ -266,14 +266,10 @@ class TestControls(EchoCase):
     def test_a_recording_with_nonsense_far_from_its_beginning_is_refused_too(self):
         good = [(turn, turn) for turn in range(2000)]
         self.assertEqual(200, self.opened(*good))
-        for moment in (("[" * 100000, 20001), (0, '"x"'), (0, "1e999"), (0, "true"), ("[]", 20001), ('"x"', 20001)):
+        for moment in (("[" * 100000, 20001), (0, '"x"'), (0, "1e999"), (0, "true"), ("[]", 20001), ('"x"', 20001),
+                       ("1e999", 20001)):
             with self.subTest(moment=str(moment)[:50]):
                 self.assertEqual(400, self.opened(*good, moment))
-
-    def test_numbers_that_no_browser_could_read_are_not_sent(self):
-        self.assertEqual(200, self.opened((0, 0), ("1e999", 1)))
-        for path in ("replay/turn/1", "replay/columns?from=0"):
-            self.assertEqual((400, ["error"]), (self.get(path)[0], list(self.get(path)[1])))
 
 
 class TestNames(EchoCase):
