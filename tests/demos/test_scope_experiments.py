@@ -14,7 +14,7 @@ import time
 import unittest
 
 from demos.glassbox.doctor import Doctor
-from demos.scope import again, servers, stories
+from demos.scope import again, servers, stories, story
 from demos.scope.controls import Controls, Refused
 from demos.scope.experiments import EXPERIMENTS
 from demos.scope.gate import Gate
@@ -108,10 +108,11 @@ class Table(Case):
         self.assertTrue(self.notes[-1].endswith("The experiment is over."), self.notes[-1])
 
     def told(self, pattern):
-        """The groups of the first note that has this in it; numbers as such."""
+        """The groups of the first note that has this in it; numbers as such, None for one that is not there."""
         found = next((re.search(pattern, note) for note in self.notes if re.search(pattern, note)), None)
         self.assertIsNotNone(found, "%r is not in %s" % (pattern, self.notes))
-        return [int(group.replace(",", "")) if group.replace(",", "").isdigit() else group for group in found.groups()]
+        return [int(group.replace(",", "")) if (group or "").replace(",", "").isdigit() else group
+                for group in found.groups()]
 
     def of_kind(self, *kinds):
         return [event for event in self.events if event.kind in kinds]
@@ -138,6 +139,7 @@ class TestExperiments(Table):
         super().setUp()
         self.patch(stories, "READ", 1.0)
         self.patch(again, "READ", 1.0)
+        self.patch(story, "AFTER", 0.0)
 
     def play(self, number, at_most=MOST):
         super().play(number, at_most)
@@ -146,10 +148,10 @@ class TestExperiments(Table):
     def test_1_an_idle_server_makes_one_turn_a_second_and_sleeps(self):
         self.patch(stories, "READ", 5.0)
         self.play(1)
-        turns, received = self.told(r"made (\d+) turns, (\d+) bytes")
+        turns, received = self.told(r"made (\d+) turns, and (\d+) bytes")
         self.assertIn(turns, (5, 6))
+        self.assertAlmostEqual(10 * turns, received, delta=10)
         ticks = self.of_kind("sent")
-        self.assertEqual(10 * len(ticks), received)
         self.assertGreaterEqual(len(ticks), 6)
         for earlier, later in zip(ticks, ticks[1:]):
             self.assertAlmostEqual(1.0, later.time - earlier.time, delta=0.1)
@@ -171,10 +173,10 @@ class TestExperiments(Table):
         asked = [download in [name for name, _ in event.facts["writing"]] for event in self.of_kind("turn")]
         joined = sum(now and not before for before, now in zip(asked, asked[1:]))
         cut, told, rejoined = self.told(
-            r"it cut (\d+) sends short and answered EAGAIN to (\d+)\. #\d+ joined the write list (\d+) times")
+            r"it cut (\d+) sends short(?: and answered EAGAIN to (\d+))?\. #\d+ joined the write list (\d+) times")
         self.assertGreater(joined, 5)
         self.assertGreaterEqual(joined, rejoined)
-        self.assertEqual(rejoined, cut + told)
+        self.assertEqual(rejoined, cut + (told or 0))
         answered = {event.facts["who"] for event in self.of_kind("sent")} - {download}
         self.assertEqual(3, len(answered))
         # Who asks is answered in the same turn, whatever the slow one does.
@@ -271,8 +273,8 @@ class TestExperiments(Table):
         self.controls.experiment(10)
         self.turn_until(lambda: self.stage._ended)
         listener, = self.told(
-            r"nothing changed: same: [\d,]+ events .* --only (\d+) --rerun demos.scope.servers:Download")
-        self.told(r"one line changed.*: turn \d+: recorded a send of 65,536 on #\d+, the program offered 16,384\. .*"
+            r"nothing changed: same: [\d,]+ events .*yourself with\n.* --only (\d+) --rerun demos.scope.servers:Download")
+        self.told(r"one line changed.*: turn \d+: recorded a send of 65,536 on #\d+, the program offered 16,384\. .*\n.*"
                   f"--only {listener} --rerun demos.scope.servers:SmallerPieces")
         replay = self.controls.replay
         self.assertGreater(replay.turns, 5)
@@ -313,6 +315,7 @@ class TestBlocking(Table):
     def test_8_a_callback_that_blocks_stops_both_loops_and_a_thread_does_not(self):
         for name, seconds in (("READ", 0.02), ("MOMENT", 0.02), ("TICK", 0.03)):
             self.patch(stories, name, seconds)
+        self.patch(story, "AFTER", 0.0)
         self.patch(servers, "BLOCK", 0.3)
         self.play(8)
         wide = [event for event in self.of_kind("ran") if event.facts["milliseconds"] > 250]
