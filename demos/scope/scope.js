@@ -14,10 +14,12 @@ const RATES = [[65536, "64 kB/s"], [8192, "8 kB/s"], [1024, "1 kB/s"], [100, "10
 const MOST_LISTED = 100;
 const MOST_EARLIER = 6;
 const MOST_COLUMNS = 2000;     // as many turns as the program keeps
+const MOST_BYTES = 65 * 2 ** 20;          // of a recording that the program takes
 const READABLE = 20;           // turns a second that somebody can follow
 const SILENCE = 1500;          // ms without a heartbeat, from which on the loop is said to be stuck
 const INSTANT = 0.00005;       // seconds below which nobody slept: select was asked, and answered
-const BREATH = 4000;           // ms between two things that a screen reader is given to say
+const BREATH = 4000;           // ms between two things that a screen reader is given to say, at least
+const SPEECH = 60;             // ms that it needs for a character
 const RETRY = 500, MOST_RETRY = 60000;    // ms until a program that is not there is looked for again, at first and at most
 
 const LETTERS = {r: "read", w: "wrote", e: "EAGAIN", a: "came", c: "went", x: "failed", S: "slow", "@": "spins"};
@@ -42,7 +44,7 @@ const still = matchMedia("(prefers-reduced-motion: reduce)");
 const live = {hello: {}, state: {mode: "gone"}, counters: null, frame: null, arrived: 0, beat: 0, unseen: 0,
               findings: [], heeded: 0, earlier: [], gone: false, stuck: 0, culprit: ""};
 const look = {turn: null, frame: null};    // a turn that is not the newest; null: now
-const page = {stepped: null, largest: 65536, part: "look", drawn: null, spokenAt: 0, playing: 0, retry: RETRY};
+const page = {stepped: null, largest: 65536, part: "look", drawn: null, next: "", silent: 0, playing: 0, retry: RETRY};
 
 const replaying = () => Boolean(live.state.replay);
 const isStuck = () => live.stuck > 0 && !$("alarm").classList.contains("over");
@@ -399,7 +401,7 @@ function paintConnections(frame) {
 
 function paintNobody(streams, listeners, bare) {
   $("nobody").hidden = streams.length > 0;
-  put($("nobody-is"), bare ? `${bare} is watched without a connection of the loop’s.` : "Nobody is connected.");
+  put($("nobody-is"), bare ? `${bare} is a bare socket: it has no row.` : "Nobody is connected.");
   $("invitation").hidden = look.turn !== null || Boolean(live.state.experiment);
   $("listeners").hidden = !listeners.length;
   if (listeners.length) {
@@ -577,18 +579,22 @@ function makeFinding(finding) {
   return node;
 }
 
+const noteOf = state => state.experiment ? state.experiment.note : "";
+
 /* For a screen reader: never more often than it can say it, unless the user asked for this very turn. */
 function speak(text, atOnce = false) {
   page.next = text;
-  const wait = atOnce ? 0 : page.spokenAt + BREATH - performance.now();
+  const wait = atOnce ? 0 : page.silent - performance.now();
   clearTimeout(page.speaker);
   page.speaker = setTimeout(() => {
-    page.spokenAt = performance.now();
-    put($("spoken"), page.next);
+    page.silent = performance.now() + Math.max(BREATH, SPEECH * text.length);
+    page.next = "";
+    put($("spoken"), text);
   }, Math.max(wait, 0));
 }
 
 function speakTurn(frame, atOnce) {
+  if (!atOnce && page.next && page.next === noteOf(live.state)) return;    // a note does not give way to one of many turns
   const said = frame.words.filter(([, , kind]) => LETTER_OF[kind]).slice(0, 6).map(([who, what]) => `${who} ${what}`);
   if (said.length || atOnce) speak(`Turn ${frame.turn}. ${said.join(". ") || "Nothing was done."}`, atOnce);
 }
@@ -829,6 +835,7 @@ const timeline = new Timeline();
 // -- looking at one turn
 
 async function ask(address, options) {
+  if (live.gone) throw new Error("The program does not answer.");
   const answer = await fetch(address, options);
   const body = await answer.json().catch(() => ({}));
   if (!answer.ok) throw new Error(body.error || `The program answered ${answer.status}.`);
@@ -871,6 +878,7 @@ function back() {
   if (replaying()) return;
   Object.assign(look, {turn: null, frame: null});
   timeline.right = null;
+  $("track").removeAttribute("aria-valuetext");
   change("turn", "track");
 }
 
@@ -947,6 +955,7 @@ function stopPlaying() {
 
 async function open(file) {
   if (!file) return;
+  if (!file.size || file.size > MOST_BYTES) return tell(`${file.name} is ${file.size ? "too large" : "empty"}.`);
   tell(`Opening ${file.name} …`);
   const opened = await attempt(() => ask(`open?name=${encodeURIComponent(file.name)}`, {method: "POST", body: file}));
   if (opened) tell(`${file.name}: ${many(opened.turns, "turn")}.`);
@@ -955,7 +964,6 @@ async function open(file) {
 // -- what the user wants
 
 function control(wish) {
-  if (live.gone) return tell("The program does not answer.");
   const headers = {"Content-Type": "application/json"};
   return attempt(() => ask("control", {method: "POST", headers, body: JSON.stringify(wish)}));
 }
@@ -1122,7 +1130,8 @@ const HEAR = {
   state(state) {
     const before = live.state;
     live.state = state;
-    if (before.mode !== state.mode) speak(MODES[state.mode], true);
+    const isOther = before.mode !== state.mode, note = noteOf(before) === noteOf(state) ? "" : noteOf(state);
+    if (isOther || note) speak([isOther && MODES[state.mode], note].filter(Boolean).join(" "), isOther);
     replayChanged(before.replay, state.replay);
     if ((before.experiment || {}).id !== (state.experiment || {}).id) {
       if (state.experiment && "experiment" in before) live.heeded = live.findings.length;

@@ -32,8 +32,9 @@ def idle(story: Story) -> Steps:
     yield READ
     after, seconds = reactor.counters(), reactor.time() - began
     story.note(f"In {seconds:.1f} seconds the loop made {after.turns - before.turns} turns, and "
-               f"{client.received - received:,} bytes came to the client. The thread worked {after.awake - before.awake:.3f} s of CPU time, this page "
-               "included, since it is served by the same thread; the rest of the time it was asleep in select().")
+               f"{client.received - received:,} bytes came to the client. The thread worked "
+               f"{after.awake - before.awake:.3f} s of CPU time, this page included, since it is served by the same "
+               "thread; the rest of the time it was asleep in select().")
 
 
 def half_a_line(story: Story) -> Steps:
@@ -87,10 +88,10 @@ def progress(side: Download, reader: SlowReader, askers: List[Asker]) -> str:
     waiting = sum(asker.waits for asker in askers)
     not_now = f" and answered EAGAIN to {side.not_now}" if side.not_now else ""
     return (f"{reader.received:,} of {DOWNLOAD:,} bytes have arrived. Of the last piece of {side.piece:,} bytes the "
-            f"kernel took {side.taken:,} at once. So far it cut {side.cut} sends short{not_now}. {side.name} joined the "
-            f"write list {side.rejoined} times, and left it each time that its queue was empty. The three others asked "
-            f"{len(seconds)} times: half of the answers came within {seconds[len(seconds) // 2] * 1000:.1f} ms, the "
-            f"slowest took {seconds[-1] * 1000:.1f} ms" + (f"; {waiting} wait." if waiting else "."))
+            f"kernel took {side.taken:,} at once. So far it cut {side.cut} sends short{not_now}. {side.name} joined "
+            f"the write list {side.rejoined} times, and left it each time that its queue was empty. The three others "
+            f"asked {len(seconds)} times: half of the answers came within {seconds[len(seconds) // 2] * 1000:.1f} ms, "
+            f"the slowest took {seconds[-1] * 1000:.1f} ms" + (f"; {waiting} wait." if waiting else "."))
 
 
 def always_writable(story: Story) -> Steps:

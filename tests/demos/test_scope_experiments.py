@@ -273,9 +273,9 @@ class TestExperiments(Table):
         self.controls.experiment(10)
         self.turn_until(lambda: self.stage._ended)
         listener, = self.told(
-            r"nothing changed: same: [\d,]+ events .*yourself with\n.* --only (\d+) --rerun demos.scope.servers:Download")
-        self.told(r"one line changed.*: turn \d+: recorded a send of 65,536 on #\d+, the program offered 16,384\. .*\n.*"
-                  f"--only {listener} --rerun demos.scope.servers:SmallerPieces")
+            r"nothing changed: same: [\d,]+ events .* with\n.* --only (\d+) --rerun demos.scope.servers:Download")
+        self.told(r"one line changed.*: turn \d+: recorded a send of 65,536 on #\d+, the program offered 16,384\. .*"
+                  f"\n.* --only {listener} --rerun demos.scope.servers:SmallerPieces")
         replay = self.controls.replay
         self.assertGreater(replay.turns, 5)
         self.assertEqual(replay.first, replay.frame(replay.first)["turn"])
@@ -403,6 +403,28 @@ class TestStory(Table):
         self.turn_until(lambda: self.stage._ended)
         self.assertIn("did not come within 20 seconds", self.notes[-1])
         self.assert_nothing_left()
+
+    def test_after_the_last_note_all_stays_open_for_a_while_so_that_it_is_seen(self):
+        def tell(telling):
+            Server(telling, Side)
+            yield 0.1
+            telling.note("seen")
+        self.begin(tell)
+        self.turn_until(lambda: self.stage.text == "seen")
+        began = self.reactor.time()
+        self.assertEqual(1, len(self.reactor.endpoints))
+        self.turn_until(lambda: self.stage._ended)
+        self.assertAlmostEqual(story.AFTER, self.reactor.time() - began, delta=0.5)
+        self.assertEqual("seen The experiment is over.", self.notes[-1])
+        self.assert_nothing_left()
+
+    def test_a_command_at_the_end_of_a_note_keeps_its_line(self):
+        def tell(telling):
+            telling.note("Do it yourself with\npython3 -m demos")
+            yield 0.1
+        self.begin(tell)
+        self.turn_until(lambda: self.stage._ended)
+        self.assertEqual("Do it yourself with\npython3 -m demos\nThe experiment is over.", self.notes[-1])
 
     def test_one_that_fails_ends_is_logged_and_says_so(self):
         def tell(story):
