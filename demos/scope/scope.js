@@ -559,7 +559,7 @@ function paintSentence(node, [who, what, kind]) {
   put(text.lastChild, quoted || "");
   text.lastChild.hidden = !quoted;
   flag(node, "quiet", !letter);
-  flag(node, "long", kind === "turn");
+  flag(node, "long", kind === "turn" || quoted && quoted.length > 80);
 }
 
 function makeEarlier(frame) {
@@ -624,7 +624,7 @@ class Track {
   }
 }
 
-const LABELS = 84, TOP = 4, SLEEP = 26, AXIS = 17, GAP = 30, PER_SECOND = 90, WIDEST = 400, EDGE = 4;
+const LABELS = 84, TOP = 4, SLEEP = 24, AXIS = 16, GAP = 30, PER_SECOND = 90, WIDEST = 400, EDGE = 4;
 
 class Timeline {
   constructor() {

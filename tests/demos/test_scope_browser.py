@@ -165,6 +165,7 @@ class TestSeeing(PageCase):
     def test_a_screen_reader_is_told_turns_while_the_words_have_the_focus(self):
         sock = self.client(b"unheard\n")
         browser.keys("w")
+        browser.run("page.silent = 0")
         self.answer(sock, b"heard\n")
         browser.until_text("#spoken", "heard")
         self.assertNotIn("unheard", browser.text("#spoken"))
@@ -290,6 +291,7 @@ class TestExperiments(PageCase):
     def test_one_is_chosen_from_the_menu_tells_what_happens_and_is_ended(self):
         browser.keys("e")
         browser.until("document.querySelectorAll('#experiments li').length === 10")
+        browser.run("page.silent = 0")
         browser.click("#experiments li:nth-child(2) button")
         browser.until_text("#experiment-title", "2. ")
         browser.until_text("#experiment-note", "hel")
