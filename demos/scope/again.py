@@ -69,7 +69,7 @@ def compare(story: Story, listener: str) -> Steps:
         program = f"{factory.__module__}:{factory.__name__}"
         results = in_thread(story, partial(run_again, recorded(story), listener, program))
         yield partial(len, results)
-        story.note(f"Run again without a network, {change}: {results[0]}. Save the recording, and do it yourself: "
+        story.note(f"Run again without a network, {change}: {results[0]}. Save the recording, and do it yourself with\n"
                    f"python3 -m demos.replay FILE --only {listener[1:]} --rerun {program}")
         yield 2 * READ
 

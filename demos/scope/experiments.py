@@ -34,7 +34,7 @@ EXPERIMENTS: List[Experiment] = [
         1, "An idle server",
         "One client connects and says nothing. The server tells it the time once a second.",
         "The timeline: one column a second, each of them nearly all sleep. The list on the left: the listener and "
-        "the client are in it all the time, and the timeout is what is left of the second.",
+        "the client are in it all the time. The first box: what is left until the next second.",
         "A server that has nothing to do does nothing: it sleeps in select() until a socket is ready or a timer is "
         "due. However many clients are silent, they cost no time.",
         stories.idle),
@@ -50,9 +50,9 @@ EXPERIMENTS: List[Experiment] = [
         3, "A slow reader",
         "A client fetches a file of 2 MB and reads only 256 KB of it a second. Three others ask short questions all "
         "the time. The buffers of the kernel are made small, so that they are full at once.",
-        "In the words: partly sent, how much the kernel took of what it was offered, and EAGAIN. In the list for "
-        "writing: the slow client is there while bytes are queued for it, and leaves when its queue is empty. The "
-        "turns of the others stay as narrow as before.",
+        "In the words: how much the kernel took of what it was offered. In the list for writing: the slow client is "
+        "there while bytes are queued for it, and leaves when its queue is empty. The turns of the others stay as "
+        "narrow as before.",
         "send() takes what the kernel has room for, and the rest is still yours. Put it in a queue and ask select() "
         "to tell when there is room; then one slow client keeps nobody waiting. A blocking server would stand still "
         "here.",

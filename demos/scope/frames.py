@@ -46,7 +46,7 @@ class Seen:
         self.figures: Dict[str, Figures] = {}
 
     def _letters(self) -> Any:
-        letters, note = {_LETTER.get(event.kind, "") for event in self.events}, ""
+        letters, note = set(map(_letter, self.events)), ""
         for event in self.events:
             if event.kind == "ran" and event.facts["milliseconds"] > SLOW:
                 letters.add("S")
@@ -64,6 +64,11 @@ class Seen:
     def fact(self, kind: str, name: str, default: Any) -> Any:
         """What the first event of that kind says; the default where there is none."""
         return next((event.facts[name] for event in self.events if event.kind == kind), default)
+
+
+def _letter(event: Event) -> str:
+    """What we end at once is closed, and did not fail."""
+    return "c" if event.kind == "lost" and event.facts["why"] == "by us" else _LETTER.get(event.kind, "")
 
 
 def slim(event: Event) -> Event:

@@ -28,6 +28,7 @@ from ..glassbox.watchdog import Awake
 NOBODY: Answer = ([], [], [])
 NEVER = float("inf")
 LONG = 3600.0  # seconds that the page's loop sleeps at most
+INSTANT = 0.00005  # seconds below which nobody slept: select was asked, and answered
 MOMENT = 0.05  # seconds, where select cannot hold the sockets of both loops at once
 
 Lists = Tuple[Sequence[int], Sequence[int], Sequence[int]]
@@ -63,6 +64,8 @@ class Gate:
         self.pace = 0.0  # seconds from one answer to the next, at least
         self.longest = 0.0, 0  # seconds for which a turn was awake, and which that was; somebody may set it to 0 again
         self.spent = 0.0  # seconds of this thread's time, in which the page's loop was turned
+        self._slept = 0.0  # seconds, to the end of the last sleep
+        self._fell = 0.0, 0.0  # when it fell asleep last, and what the page's loop had spent then
         self._lost = 0.0  # seconds that the clock stood still
         self._stood: Optional[float] = None  # since when it stands
         self._let_through = -1  # the turn that a step lets through
@@ -86,6 +89,7 @@ class Gate:
     def open(self) -> None:
         """Answer from now on.  Not to be called while the observed loop is in its select."""
         self._answer = NOBODY
+        self._fell = self._clock(), self.spent
         self._reactor.select = self
 
     def close(self) -> None:
@@ -131,14 +135,26 @@ class Gate:
             self._awake = None
             if now - awake[1] > self.longest[0]:
                 self.longest = now - awake[1], awake[0]
+        self._fell = now, self.spent
         until = None if timeout is None else self.time() + timeout
         answer = None
         if self._known is not None and not (self.paused or self.pace):
             answer = self._directly(reading, writing, third, timeout, self.page.due - now)
         if answer is None:
             answer = self._turn_the_page((reading, writing, third), until)
-        self._awake = self._reactor.turns, self._clock()
+        woken = self._clock()
+        self._slept += self._nap(woken)
+        self._awake = self._reactor.turns, woken
         return answer
+
+    def asleep(self) -> float:
+        """Seconds for which the observed loop was in select and had to wait there, the page's own part left out."""
+        return self._slept + (self._nap(self._clock()) if self._awake is None else 0.0)
+
+    def _nap(self, now: float) -> float:
+        fell, spent = self._fell
+        slept = now - fell - (self.spent - spent)
+        return slept if slept > INSTANT else 0.0
 
     def awake(self) -> Awake:
         """In which turn the observed loop is awake and since when, None while it is in select.  From any thread."""

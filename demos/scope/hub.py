@@ -83,8 +83,8 @@ class Sample(NamedTuple):
 
     time: float
     turns: int
-    asleep: float
-    awake: float
+    asleep: float  # seconds in select
+    spent: float  # by the page
 
 
 class Hub:
@@ -210,17 +210,17 @@ class Hub:
 
     def _count(self) -> None:
         counters = self._reactor.counters()
-        awake = max(counters.awake - self._gate.spent, 0.0)  # without the page's own part
-        now = Sample(self._page.time(), counters.turns, counters.asleep, awake)
+        spent = self._gate.spent  # the page's own part
+        now = Sample(self._page.time(), counters.turns, self._gate.asleep(), spent)
         before = self._samples[0] if self._samples else now
         self._samples.append(now)
-        both = now.asleep - before.asleep + now.awake - before.awake
+        whole = now.time - before.time - (now.spent - before.spent)
         self.counters = message("counters", {
             "turns": counters.turns, "events": counters.events, "received": counters.received, "sent": counters.sent,
-            "asleep": round(counters.asleep, 3), "awake": round(awake, 3), "endpoints": counters.endpoints,
-            "most": counters.most_endpoints, "largest": counters.largest_queue,
+            "asleep": round(counters.asleep, 3), "awake": round(max(counters.awake - spent, 0.0), 3),
+            "endpoints": counters.endpoints, "most": counters.most_endpoints, "largest": counters.largest_queue,
             "turns_per_second": round((now.turns - before.turns) / max(now.time - before.time, BEAT), 1),
-            "asleep_share": round((now.asleep - before.asleep) / both, 4) if both > 0 else 1.0})
+            "asleep_share": round(min((now.asleep - before.asleep) / whole, 1.0), 4) if whole > 0 else 1.0})
 
     # -- findings
 

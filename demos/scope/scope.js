@@ -13,11 +13,14 @@ const SPEEDS = [1, 3, 10, 30, 100, 200, 300, 500, 1000];
 const RATES = [[65536, "64 kB/s"], [8192, "8 kB/s"], [1024, "1 kB/s"], [100, "100 B/s"]];
 const MOST_LISTED = 100;
 const MOST_EARLIER = 6;
-const MOST_COLUMNS = 4000;
+const MOST_COLUMNS = 2000;     // as many turns as the program keeps
+const MOST_BYTES = 65 * 2 ** 20;          // of a recording that the program takes
 const READABLE = 20;           // turns a second that somebody can follow
 const SILENCE = 1500;          // ms without a heartbeat, from which on the loop is said to be stuck
 const INSTANT = 0.00005;       // seconds below which nobody slept: select was asked, and answered
-const BREATH = 4000;           // ms between two things that a screen reader is given to say
+const BREATH = 4000;           // ms between two things that a screen reader is given to say, at least
+const SPEECH = 60;             // ms that it needs for a character
+const RETRY = 500, MOST_RETRY = 60000;    // ms until a program that is not there is looked for again, at first and at most
 
 const LETTERS = {r: "read", w: "wrote", e: "EAGAIN", a: "came", c: "went", x: "failed", S: "slow", "@": "spins"};
 const LETTERS_AT_LENGTH = {
@@ -29,6 +32,7 @@ const LETTER_OF = {
   sent: "w", "partly sent": "w", "datagram sent": "w",
   accepted: "a", adopted: "a", connecting: "a", connected: "a", listening: "a", opened: "a", closed: "c", failed: "c",
   error: "x", raised: "x", lost: "x"};
+const letterOf = (kind, what) => kind === "lost" && what.endsWith("by us") ? "c" : LETTER_OF[kind];
 const STAGE_OF = {turn: "1", "quick look": "3", ready: "3"};
 const LANES = ["r", "w", "e", "ac", "x", "S@"];
 const LANE_NAMES = ["read", "wrote", "EAGAIN", "came, went", "failed", "slow, spins"];
@@ -38,9 +42,9 @@ const still = matchMedia("(prefers-reduced-motion: reduce)");
 // -- what is known
 
 const live = {hello: {}, state: {mode: "gone"}, counters: null, frame: null, arrived: 0, beat: 0, unseen: 0,
-              findings: [], earlier: [], gone: false, stuck: 0, culprit: ""};
+              findings: [], heeded: 0, earlier: [], gone: false, stuck: 0, culprit: ""};
 const look = {turn: null, frame: null};    // a turn that is not the newest; null: now
-const page = {stepped: null, largest: 65536, part: "look", drawn: null, spokenAt: 0, playing: 0};
+const page = {stepped: null, largest: 65536, part: "look", drawn: null, next: "", silent: 0, playing: 0, retry: RETRY};
 
 const replaying = () => Boolean(live.state.replay);
 const isStuck = () => live.stuck > 0 && !$("alarm").classList.contains("over");
@@ -161,11 +165,11 @@ const PAINT = {
       fill($("asleep-bar"), counters.asleep_share);
       const rate = counters.turns_per_second;
       put($("rate"), rate < 10 ? rate.toFixed(1) : short(rate));
-      put($("counters"), `received ${bytes(counters.received)} · sent ${bytes(counters.sent)} · ` +
-        `${many(counters.events, "event")} · at most ${many(counters.most, "endpoint")} · ` +
-        `longest queue ${bytes(counters.largest)}`);
+      put($("counters"), `in ${bytes(counters.received)} · out ${bytes(counters.sent)} · ` +
+        `longest queue ${bytes(counters.largest)} · ${many(counters.events, "event")} · ` +
+        `at most ${count(counters.most)} open`);
     }
-    const lost = [live.unseen && `${many(live.unseen, "turn")} counted, not seen`,
+    const lost = [live.unseen && `${many(live.unseen, "turn")} not seen`,
                   state.dropped && `${many(state.dropped, "picture")} dropped for this browser`];
     put($("load"), lost.filter(Boolean).join(" · "));
   },
@@ -200,13 +204,15 @@ const PAINT = {
       tab.setAttribute("aria-pressed", String(tab.dataset.part === page.part));
     }
     put($("experiment-told"), told[page.part]);
-    put($("experiment-note"), running.note || "");
+    const lines = (running.note || "").split("\n");
+    keyed($("experiment-note"), lines.map((line, place) => [line, place]), ([, place]) => place, () => make("span"),
+          (node, [line]) => { put(node, line); flag(node, "command", line.startsWith("python3 ")); });
   },
 
   turn() {
     const frame = page.drawn = shown();
     $("back").hidden = look.turn === null || replaying();
-  flag($("stages"), "asleep", frame && isAsleep(frame));
+    flag($("stages"), "asleep", frame && isAsleep(frame));
     flag(document.body, "looking", look.turn !== null && !replaying());
     put($("which"), frame ? `Turn ${count(frame.turn)}` : "No turn yet");
     put($("moment"), frame ? moment(frame.t) : "");
@@ -226,7 +232,8 @@ const PAINT = {
     const found = live.findings;
     put($("findings-count"), found.length ? `(${found.length})` : "nothing is wrong so far");
     $("findings-scroll").hidden = !found.length;
-    keyed($("findings"), [...found].reverse(), finding => `${finding.turn} ${finding.sentence}`, makeFinding, () => {});
+    keyed($("findings"), [...found].reverse(), finding => `${finding.turn} ${finding.sentence}`, makeFinding,
+          (node, finding) => flag(node, "old", found.indexOf(finding) < live.heeded));
   },
 
   track() {
@@ -267,7 +274,7 @@ function paintStages(frame) {
   paintAsked(frame);
   if (isAsleep(frame)) return paintAsleep();
   put($("slept"), seconds(frame.slept));
-  fill($("slept-bar"), share);
+  fill($("slept-bar"), frame.slept < INSTANT ? 0 : share);
   put($("slept-share"), frame.slept < INSTANT ? "no sleep at all" : `${percent(share)} of this turn`);
   const ready = [...frame.readable.map(who => [who, "read"]), ...frame.writable.map(who => [who, "write"])];
   put($("ready-count"), ready.length ? many(ready.length, "socket") : "nobody");
@@ -314,6 +321,7 @@ function paintDone(frame) {
   const ran = frame.words.filter(([, , kind]) => kind === "ran").length;
   const letters = frame.column[4];
   put($("done"), lettersInWords(letters) || (ran ? many(ran, "callback") : "nothing"));
+  flag($("done"), "much", $("done").textContent.length > 14);
   const more = frame.more ? "+" : "";
   put($("took"), `${count(ran)}${more} ${ran === 1 ? "callback" : "callbacks"}, ${seconds(frame.awake)}` +
     (frame.column[5] ? `: ${frame.column[5]}` : ""));
@@ -346,7 +354,7 @@ function watched(id, list, ready) {
   if (rest) reasons.set(`and ${count(rest)} more`, []);
   keyed($(id), [...reasons], ([why]) => why, makeReason, (node, [, names]) =>
     keyed(node.lastChild, names, who => who, who => make("li", "", who), (chip, who) => {
-      put(chip, ready.has(who) ? `${who} ●${ready.size > 4 ? "" : " ready"}` : who);
+      put(chip, ready.has(who) ? `${who} ●${ready.size > 2 ? "" : " ready"}` : who);
       flag(chip, "is-ready", ready.has(who));
     }));
 }
@@ -366,9 +374,11 @@ function pairs(parent, list) {
 }
 
 function paintOwn(own) {
-  const on = $("show").getAttribute("aria-pressed") === "true";
+  const on = Boolean(own && own.lines.length);
+  $("show").setAttribute("aria-pressed", String(on));
+  put($("show"), on ? "Hide them" : "Show them");
   $("own").hidden = !on;
-  if (!on || !own) return;
+  if (!on) return;
   put($("own-count"), `(${own.sockets})`);
   pairs($("own-list"), own.lines);
 }
@@ -386,11 +396,12 @@ function paintConnections(frame) {
   keyed($("connections"), rows, row => row.name, makeRow, (node, row) => paintRow(node, row, did, ports));
   $("others").hidden = !frame.others;
   put($("others"), `and ${count(frame.others)} more`);
-  paintNobody(streams, listeners);
+  paintNobody(streams, listeners, frame.reading.concat(frame.writing).map(([who]) => who).find(who => /^fd /.test(who)));
 }
 
-function paintNobody(streams, listeners) {
+function paintNobody(streams, listeners, bare) {
   $("nobody").hidden = streams.length > 0;
+  put($("nobody-is"), bare ? `${bare} is a bare socket: it has no row.` : "Nobody is connected.");
   $("invitation").hidden = look.turn !== null || Boolean(live.state.experiment);
   $("listeners").hidden = !listeners.length;
   if (listeners.length) {
@@ -403,8 +414,8 @@ function paintNobody(streams, listeners) {
 
 function lettersByName(words) {
   const found = new Map();
-  for (const [who, , kind] of words) {
-    const letters = found.get(who) || "", letter = LETTER_OF[kind] || "";
+  for (const [who, what, kind] of words) {
+    const letters = found.get(who) || "", letter = letterOf(kind, what) || "";
     found.set(who, letters.includes(letter) ? letters : letters + letter);
   }
   return found;
@@ -538,7 +549,7 @@ function makeSentence() {
 }
 
 function paintSentence(node, [who, what, kind]) {
-  const [mark, name, text] = node.children, letter = LETTER_OF[kind];
+  const [mark, name, text] = node.children, letter = letterOf(kind, what);
   const className = letter ? `letter ${letter}` : STAGE_OF[kind] ? "letter s" : "letter none";
   if (mark.className !== className) mark.className = className;
   put(mark, letter || STAGE_OF[kind] || "·");
@@ -548,7 +559,7 @@ function paintSentence(node, [who, what, kind]) {
   put(text.lastChild, quoted || "");
   text.lastChild.hidden = !quoted;
   flag(node, "quiet", !letter);
-  flag(node, "long", kind === "turn");
+  flag(node, "long", kind === "turn" || quoted && quoted.length > 80);
 }
 
 function makeEarlier(frame) {
@@ -568,18 +579,22 @@ function makeFinding(finding) {
   return node;
 }
 
+const noteOf = state => state.experiment ? state.experiment.note : "";
+
 /* For a screen reader: never more often than it can say it, unless the user asked for this very turn. */
 function speak(text, atOnce = false) {
   page.next = text;
-  const wait = atOnce ? 0 : page.spokenAt + BREATH - performance.now();
+  const wait = atOnce ? 0 : page.silent - performance.now();
   clearTimeout(page.speaker);
   page.speaker = setTimeout(() => {
-    page.spokenAt = performance.now();
-    put($("spoken"), page.next);
+    page.silent = performance.now() + Math.max(BREATH, SPEECH * text.length);
+    page.next = "";
+    put($("spoken"), text);
   }, Math.max(wait, 0));
 }
 
 function speakTurn(frame, atOnce) {
+  if (!atOnce && page.next && page.next === noteOf(live.state)) return;    // a note does not give way to one of many turns
   const said = frame.words.filter(([, , kind]) => LETTER_OF[kind]).slice(0, 6).map(([who, what]) => `${who} ${what}`);
   if (said.length || atOnce) speak(`Turn ${frame.turn}. ${said.join(". ") || "Nothing was done."}`, atOnce);
 }
@@ -609,7 +624,7 @@ class Track {
   }
 }
 
-const LABELS = 84, TOP = 4, SLEEP = 26, AXIS = 17, GAP = 30, PER_SECOND = 90, WIDEST = 400, EDGE = 4;
+const LABELS = 84, TOP = 4, SLEEP = 24, AXIS = 16, GAP = 30, PER_SECOND = 90, WIDEST = 400, EDGE = 4;
 
 class Timeline {
   constructor() {
@@ -820,6 +835,7 @@ const timeline = new Timeline();
 // -- looking at one turn
 
 async function ask(address, options) {
+  if (live.gone) throw new Error("The program does not answer.");
   const answer = await fetch(address, options);
   const body = await answer.json().catch(() => ({}));
   if (!answer.ok) throw new Error(body.error || `The program answered ${answer.status}.`);
@@ -862,6 +878,7 @@ function back() {
   if (replaying()) return;
   Object.assign(look, {turn: null, frame: null});
   timeline.right = null;
+  $("track").removeAttribute("aria-valuetext");
   change("turn", "track");
 }
 
@@ -938,6 +955,7 @@ function stopPlaying() {
 
 async function open(file) {
   if (!file) return;
+  if (!file.size || file.size > MOST_BYTES) return tell(`${file.name} is ${file.size ? "too large" : "empty"}.`);
   tell(`Opening ${file.name} …`);
   const opened = await attempt(() => ask(`open?name=${encodeURIComponent(file.name)}`, {method: "POST", body: file}));
   if (opened) tell(`${file.name}: ${many(opened.turns, "turn")}.`);
@@ -986,13 +1004,10 @@ function toggleRecord() {
   if (!replaying()) control({do: "record", on: !live.state.recording});
 }
 
-function toggleOwn() {
-  const on = $("show").getAttribute("aria-pressed") !== "true";
-  $("show").setAttribute("aria-pressed", String(on));
-  put($("show"), on ? "Hide them" : "Show them");
-  control({do: "show", on});
-  change("controls");
-  if (on) requestAnimationFrame(() => $("own").scrollIntoView({block: "nearest"}));
+async function toggleOwn() {
+  const on = $("own").hidden;
+  await control({do: "show", on});
+  if (on) setTimeout(() => $("own").scrollIntoView({block: "nearest"}), 100);
 }
 
 function toggleTheme() {
@@ -1073,9 +1088,10 @@ const MODES = {paused: "Paused.", running: "Running.", slow: "Slow motion."};
 
 const HEAR = {
   hello(told) {
-    Object.assign(live, {hello: told, frame: null, counters: null, unseen: 0, findings: [], earlier: [], gone: false,
+    Object.assign(live, {hello: told, frame: null, counters: null, unseen: 0, findings: [], heeded: 0, earlier: [], gone: false,
                          stuck: 0, beat: performance.now()});
     timeline.live = new Track();
+    page.retry = RETRY;
     $("alarm").hidden = true;
     keyed($("experiments"), told.experiments || [], one => one.id, makeExperiment, () => {});
     if (!replaying()) back();
@@ -1095,7 +1111,8 @@ const HEAR = {
     change("figures");
     if (look.turn !== null || replaying()) return;
     if (isNew) {
-      speakTurn(frame, live.state.mode === "paused");
+      if (live.state.mode === "paused") speakTurn(frame, true);
+      else if (document.activeElement === $("words")) speakTurn(frame, false);
       play();
     }
     calmly("turn", isTooFast() ? 250 : 0);
@@ -1113,9 +1130,13 @@ const HEAR = {
   state(state) {
     const before = live.state;
     live.state = state;
-    if (before.mode !== state.mode) speak(MODES[state.mode], true);
+    const isOther = before.mode !== state.mode, note = noteOf(before) === noteOf(state) ? "" : noteOf(state);
+    if (isOther || note) speak([isOther && MODES[state.mode], note].filter(Boolean).join(" "), isOther);
     replayChanged(before.replay, state.replay);
-    if (Boolean(before.experiment) !== Boolean(state.experiment)) change("turn");
+    if ((before.experiment || {}).id !== (state.experiment || {}).id) {
+      if (state.experiment && "experiment" in before) live.heeded = live.findings.length;
+      change("turn", "findings");
+    }
     change("controls", "experiment", "figures", "now");
   },
 
@@ -1139,7 +1160,24 @@ const HEAR = {
 function listen() {
   const source = new EventSource("events");
   for (const name in HEAR) source.addEventListener(name, event => HEAR[name](JSON.parse(event.data)));
-  source.onerror = () => gone(source.readyState === EventSource.CLOSED);
+  source.onerror = () => {
+    const forGood = source.readyState === EventSource.CLOSED;
+    source.close();
+    gone(forGood);
+    if (!forGood) listenAgain();
+  };
+}
+
+/* Ever more seldom, since each time that nobody is there is a line in the console; at once where somebody comes to look. */
+function listenAgain() {
+  const again = () => {
+    clearTimeout(timer);
+    removeEventListener("focus", again);
+    listen();
+  };
+  const timer = setTimeout(again, page.retry);
+  addEventListener("focus", again);
+  page.retry = Math.min(2 * page.retry, MOST_RETRY);
 }
 
 // -- buttons and keys
@@ -1234,7 +1272,7 @@ function wireFiles() {
 function wire() {
   const clicks = {
     pause: togglePause, step, record: toggleRecord, theme: toggleTheme, show: toggleOwn, back,
-    menu: KEYS.e, "nobody-menu": KEYS.e, help: KEYS["?"], open: KEYS.o, thinner: KEYS["-"], wider: KEYS["+"],
+    menu: KEYS.e, "nobody-menu": KEYS.e, help: KEYS["?"], "nobody-help": KEYS["?"], open: KEYS.o, thinner: KEYS["-"], wider: KEYS["+"],
     "experiment-end": KEYS.E, "replay-play": togglePlaying, "replay-close": () => control({do: "close replay"})};
   for (const id in clicks) $(id).onclick = () => clicks[id]();
   for (const speed of SPEEDS) {

@@ -28,12 +28,13 @@ def idle(story: Story) -> Steps:
     yield lambda: client.received
     story.note(f"{server.sides[0].name} is told the time, once a second, and says nothing. Now we do nothing either.")
     yield 1.0
-    before, began = reactor.counters(), reactor.time()
+    before, began, received = reactor.counters(), reactor.time(), client.received
     yield READ
     after, seconds = reactor.counters(), reactor.time() - began
-    story.note(f"In {seconds:.1f} seconds the loop made {after.turns - before.turns} turns, {client.received:,} bytes "
-               f"came to the client. The thread worked {after.awake - before.awake:.3f} s of CPU time, this page "
-               "included, since it is served by the same thread; the rest of the time it was asleep in select().")
+    story.note(f"In {seconds:.1f} seconds the loop made {after.turns - before.turns} turns, and "
+               f"{client.received - received:,} bytes came to the client. The thread worked "
+               f"{after.awake - before.awake:.3f} s of CPU time, this page included, since it is served by the same "
+               "thread; the rest of the time it was asleep in select().")
 
 
 def half_a_line(story: Story) -> Steps:
@@ -85,12 +86,12 @@ def progress(side: Download, reader: SlowReader, askers: List[Asker]) -> str:
     """How far that is."""
     seconds = sorted(seconds for asker in askers for seconds in asker.seconds) or [0.0]
     waiting = sum(asker.waits for asker in askers)
+    not_now = f" and answered EAGAIN to {side.not_now}" if side.not_now else ""
     return (f"{reader.received:,} of {DOWNLOAD:,} bytes have arrived. Of the last piece of {side.piece:,} bytes the "
-            f"kernel took {side.taken:,} at once. So far it cut {side.cut} sends short and answered EAGAIN to "
-            f"{side.not_now}. {side.name} joined the write list {side.rejoined} times, and left it each time that its "
-            f"queue was empty. The three others asked {len(seconds)} times: half of the answers came within "
-            f"{seconds[len(seconds) // 2] * 1000:.1f} ms, the slowest took {seconds[-1] * 1000:.1f} ms"
-            + (f"; {waiting} wait." if waiting else "."))
+            f"kernel took {side.taken:,} at once. So far it cut {side.cut} sends short{not_now}. {side.name} joined "
+            f"the write list {side.rejoined} times, and left it each time that its queue was empty. The three others "
+            f"asked {len(seconds)} times: half of the answers came within {seconds[len(seconds) // 2] * 1000:.1f} ms, "
+            f"the slowest took {seconds[-1] * 1000:.1f} ms" + (f"; {waiting} wait." if waiting else "."))
 
 
 def always_writable(story: Story) -> Steps:
@@ -154,7 +155,6 @@ def broadcast(story: Story) -> Steps:
     """One member of a chat does not read: four ways to take it."""
     for policy in POLICIES:
         yield from chat(story, policy)
-        yield READ
 
 
 POLICIES = {
@@ -184,6 +184,7 @@ def chat(story: Story, policy: str) -> Steps:
     story.note(f"{POLICIES[policy]} The talker spoke {talker.said} times and found no room {talker.silent} times; "
                f"{room.dropped} pieces were dropped; {slow.name} {end}. The other reader got {listener.received:,} "
                f"bytes. At most {room.most:,} bytes were queued in our memory.")
+    yield READ
     for side in (server, stopped, listener, talker):
         side.close()
 
@@ -257,11 +258,13 @@ def look_up(story: Story, server: Server) -> Generator[Wait, None, Tuple[float, 
 
 def early_refusal(story: Story) -> Steps:
     """The same answer before the end of an upload, then closed at once and closed in peace."""
-    for leave, how in ((StreamTransport.abort, "Closed at once, with the upload unread"),
-                       (StreamTransport.close, "Half-closed, what still came read and thrown away, then closed")):
+    for leave, plan, how in (
+            (StreamTransport.abort, "closes at once", "Closed at once, with the upload unread"),
+            (StreamTransport.close, "says that it sends no more, and reads until the client is done",
+             "Half-closed, what still came read and thrown away, then closed")):
         server = Server(story, partial(Refuser, leave))
         story.note(f"A client begins to upload {UPLOAD:,} bytes. The server refuses it in {len(ANSWER):,} bytes, with "
-                   "the first piece, and leaves.")
+                   f"the first piece, and {plan}.")
         yield MOMENT
         client = story.connect(Uploader(UPLOAD), server)
         yield lambda: client.ended

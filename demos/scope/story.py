@@ -16,6 +16,7 @@ from .stage import Stage
 
 HERE = "127.0.0.1"
 LOOK = 0.05  # seconds from one look at a condition to the next
+AFTER = 5.0  # seconds for which all stays open after the last note, so that one sees what it says
 PATIENCE = 20.0  # seconds until a condition will not come true any more
 CONNECT = 60.0  # seconds until a connection must be there
 SMALL = 32 * 1024  # bytes of a kernel's buffer, where nobody shall have to wait until megabytes are full
@@ -105,7 +106,7 @@ class Story:
         self.note = stage.note
         self.is_over = False
         self._timer: Any = None
-        self._steps = tell(self)
+        self._steps = self._all(tell)
         stage.opened(self)
 
     def connect(self, client: Any, server: Any) -> Any:
@@ -116,12 +117,17 @@ class Story:
         self.stage.opened(client)
         return client
 
+    def _all(self, tell: Callable[[Story], Steps]) -> Steps:
+        yield from tell(self)
+        yield AFTER
+
     def go_on(self) -> None:
         """Tell the next step."""
         try:
             wait = next(self._steps)
         except StopIteration:
-            self.note(f"{self.stage.text} The experiment is over.")
+            gap = "\n" if "\n" in self.stage.text else " "  # a command has a line of its own
+            self.note(f"{self.stage.text}{gap}The experiment is over.")
             self._end()
         except Exception as exc:
             self.note(f"This experiment ended early: {exc}")

@@ -16,6 +16,26 @@ SECONDS = float(os.environ.get("SCOPE_SECONDS", "3"))
 SOON = 0.2  # seconds in which a click is answered
 HELD = 0.3  # seconds after which nothing is taken to come any more
 ROW = "#connections .row"
+# Of each text that is seen: by how much it stands out from what is behind it, where that is not enough.
+FAINT = """
+    const numbers = colour => colour.match(/[\\d.]+/g).map(Number);
+    const light = colour => colour.map(part => part / 255).map(
+        part => part <= 0.03928 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4
+    ).reduce((sum, part, place) => sum + part * [0.2126, 0.7152, 0.0722][place], 0);
+    const behind = node => {
+        for (; node; node = node.parentElement) {
+            const colour = numbers(getComputedStyle(node).backgroundColor);
+            if (colour[3] !== 0) return colour.slice(0, 3);
+        }
+    };
+    return [...document.querySelectorAll('body *')].map(node => {
+        const style = getComputedStyle(node), back = behind(node), {opacity} = style;
+        const front = numbers(style.color).slice(0, 3).map(
+            (part, place) => part * opacity + back[place] * (1 - opacity));
+        const [more, less] = [light(front), light(back)].sort((one, other) => other - one);
+        return [node.textContent.trim(), (more + 0.05) / (less + 0.05), node];
+    }).filter(([text, contrast, node]) => text && contrast < 4.5 && node.clientWidth > 1 && !node.disabled)
+      .map(([text, contrast]) => [text.slice(0, 40), contrast])"""
 TURN = "return Number(document.querySelector('#which').textContent.replace(/[^0-9]/g, ''))"
 
 
@@ -36,7 +56,7 @@ class PageCase(Case):
     def setUp(self):
         super().setUp()
         command = [sys.executable, "-W", "error", "-m", "tests.demos.scope_server"]
-        server = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.server = server = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         self.addCleanup(self.end, server)
         port, self.url = server.stdout.readline().decode().split()
         self.port = int(port)
@@ -95,6 +115,15 @@ class TestSeeing(PageCase):
         browser.until_text("#done", "read, wrote")
         browser.until_text("#ready", "▼ read")
 
+    def test_every_text_stands_out_light_and_dark(self):
+        self.client(b"hello\n")
+        for _ in range(2):
+            for key in ("e", "?"):
+                browser.keys(key)
+                self.assertEqual([], browser.run(FAINT), browser.run("return document.documentElement.dataset.theme"))
+                browser.keys("Escape")
+            browser.keys("t")
+
     def test_what_a_client_sends_is_text_and_nothing_else(self):
         payload = '<script>pwned=1</script><img src=x>"&'
         self.client(payload.encode())
@@ -116,6 +145,42 @@ class TestSeeing(PageCase):
         self.until_mode("paused")
         self.assertEqual(seen, (browser.text("#which"), browser.text("#sentences")))
         browser.switch(second)
+
+    def test_what_one_browser_shows_of_the_page_itself_all_of_them_show(self):
+        first = browser.handle
+        browser.tab()
+        self.addCleanup(browser.close_tab, first)
+        browser.open(self.url)
+        browser.until("document.body.dataset.mode === 'running'")
+        browser.keys("y")
+        browser.until_text("#show", "Hide them")
+        other = browser.handle
+        browser.switch(first)
+        browser.until_text("#own-list", "wake-up socket")
+        browser.until_text("#show", "Hide them")
+        browser.keys("y")
+        browser.until_text("#show", "Show them")
+        browser.switch(other)
+
+    def test_a_screen_reader_is_told_turns_while_the_words_have_the_focus(self):
+        sock = self.client(b"unheard\n")
+        browser.keys("w")
+        browser.run("page.silent = 0")
+        self.answer(sock, b"heard\n")
+        browser.until_text("#spoken", "heard")
+        self.assertNotIn("unheard", browser.text("#spoken"))
+
+    def test_a_program_that_has_ended_is_said_and_looked_for_ever_more_seldom(self):
+        self.server.terminate()
+        self.server.wait(PATIENCE)
+        browser.until_text("#alarm", "does not answer")
+        self.until_mode("gone")
+        browser.keys("s", "ArrowLeft")
+        browser.until_text("#said", "does not answer")
+        browser.until("page.retry >= 2000")
+        complaints = browser.complaints()  # the browser's own, one for each time
+        self.assertLessEqual(len(complaints), 3, complaints)
+        self.assertTrue(all("/events" in complaint for complaint in complaints), complaints)
 
     def test_a_callback_that_blocks_is_said_while_it_does_and_drawn_after_it(self):
         sock = self.client(b"hello\n")
@@ -172,6 +237,12 @@ class TestControls(PageCase):
         browser.until_text("#said", "#99 is not there")
         self.assertIn("status of 400", "".join(browser.complaints()))
 
+    def test_what_can_be_no_recording_is_not_sent(self):
+        browser.run("open(new File([], 'nothing.rec'))")
+        browser.until_text("#said", "nothing.rec is empty")
+        browser.run("open({name: 'all.rec', size: 1e9})")
+        browser.until_text("#said", "all.rec is too large")
+
     def test_a_recording_opens_and_scrubs_and_closes(self):
         sock = self.client(b"before\n")
         browser.click("#record")
@@ -220,14 +291,26 @@ class TestExperiments(PageCase):
     def test_one_is_chosen_from_the_menu_tells_what_happens_and_is_ended(self):
         browser.keys("e")
         browser.until("document.querySelectorAll('#experiments li').length === 10")
+        browser.run("page.silent = 0")
         browser.click("#experiments li:nth-child(2) button")
         browser.until_text("#experiment-title", "2. ")
         browser.until_text("#experiment-note", "hel")
+        browser.until_text("#spoken", "hel")
         browser.click("#experiment-tabs [data-part=shows]")
         browser.until_text("#experiment-told", "stream")
         browser.keys("E")
         browser.until("document.querySelector('#experiment').hidden")
         browser.until("live.frame.connections.length === 1")
+
+    def test_the_findings_of_earlier_ones_fold_up_and_a_command_has_its_line(self):
+        browser.run("HEAR.finding({turn: 1, malady: 'slow', sentence: 'on_readable took 60 ms', missing: ''})")
+        browser.keys("e")
+        browser.click("#experiments li:nth-child(1) button")
+        browser.until_text("#findings .old button", "slow, turn 1")
+        self.assertEqual("python3 -m demos", browser.run("""
+            live.state.experiment.note = 'Do it with\\npython3 -m demos\\nOver.';
+            PAINT.experiment();
+            return document.querySelector('#experiment-note .command').textContent"""))
 
 
 class TestKeys(PageCase):

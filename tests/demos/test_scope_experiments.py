@@ -14,7 +14,7 @@ import time
 import unittest
 
 from demos.glassbox.doctor import Doctor
-from demos.scope import again, servers, stories
+from demos.scope import again, servers, stories, story
 from demos.scope.controls import Controls, Refused
 from demos.scope.experiments import EXPERIMENTS
 from demos.scope.gate import Gate
@@ -108,10 +108,11 @@ class Table(Case):
         self.assertTrue(self.notes[-1].endswith("The experiment is over."), self.notes[-1])
 
     def told(self, pattern):
-        """The groups of the first note that has this in it; numbers as such."""
+        """The groups of the first note that has this in it; numbers as such, None for one that is not there."""
         found = next((re.search(pattern, note) for note in self.notes if re.search(pattern, note)), None)
         self.assertIsNotNone(found, "%r is not in %s" % (pattern, self.notes))
-        return [int(group.replace(",", "")) if group.replace(",", "").isdigit() else group for group in found.groups()]
+        return [int(group.replace(",", "")) if (group or "").replace(",", "").isdigit() else group
+                for group in found.groups()]
 
     def of_kind(self, *kinds):
         return [event for event in self.events if event.kind in kinds]
@@ -138,6 +139,7 @@ class TestExperiments(Table):
         super().setUp()
         self.patch(stories, "READ", 1.0)
         self.patch(again, "READ", 1.0)
+        self.patch(story, "AFTER", 0.0)
 
     def play(self, number, at_most=MOST):
         super().play(number, at_most)
@@ -146,10 +148,10 @@ class TestExperiments(Table):
     def test_1_an_idle_server_makes_one_turn_a_second_and_sleeps(self):
         self.patch(stories, "READ", 5.0)
         self.play(1)
-        turns, received = self.told(r"made (\d+) turns, (\d+) bytes")
+        turns, received = self.told(r"made (\d+) turns, and (\d+) bytes")
         self.assertIn(turns, (5, 6))
+        self.assertAlmostEqual(10 * turns, received, delta=10)
         ticks = self.of_kind("sent")
-        self.assertEqual(10 * len(ticks), received)
         self.assertGreaterEqual(len(ticks), 6)
         for earlier, later in zip(ticks, ticks[1:]):
             self.assertAlmostEqual(1.0, later.time - earlier.time, delta=0.1)
@@ -171,10 +173,10 @@ class TestExperiments(Table):
         asked = [download in [name for name, _ in event.facts["writing"]] for event in self.of_kind("turn")]
         joined = sum(now and not before for before, now in zip(asked, asked[1:]))
         cut, told, rejoined = self.told(
-            r"it cut (\d+) sends short and answered EAGAIN to (\d+)\. #\d+ joined the write list (\d+) times")
+            r"it cut (\d+) sends short(?: and answered EAGAIN to (\d+))?\. #\d+ joined the write list (\d+) times")
         self.assertGreater(joined, 5)
         self.assertGreaterEqual(joined, rejoined)
-        self.assertEqual(rejoined, cut + told)
+        self.assertEqual(rejoined, cut + (told or 0))
         answered = {event.facts["who"] for event in self.of_kind("sent")} - {download}
         self.assertEqual(3, len(answered))
         # Who asks is answered in the same turn, whatever the slow one does.
@@ -271,9 +273,9 @@ class TestExperiments(Table):
         self.controls.experiment(10)
         self.turn_until(lambda: self.stage._ended)
         listener, = self.told(
-            r"nothing changed: same: [\d,]+ events .* --only (\d+) --rerun demos.scope.servers:Download")
+            r"nothing changed: same: [\d,]+ events .* with\n.* --only (\d+) --rerun demos.scope.servers:Download")
         self.told(r"one line changed.*: turn \d+: recorded a send of 65,536 on #\d+, the program offered 16,384\. .*"
-                  f"--only {listener} --rerun demos.scope.servers:SmallerPieces")
+                  f"\n.* --only {listener} --rerun demos.scope.servers:SmallerPieces")
         replay = self.controls.replay
         self.assertGreater(replay.turns, 5)
         self.assertEqual(replay.first, replay.frame(replay.first)["turn"])
@@ -313,6 +315,7 @@ class TestBlocking(Table):
     def test_8_a_callback_that_blocks_stops_both_loops_and_a_thread_does_not(self):
         for name, seconds in (("READ", 0.02), ("MOMENT", 0.02), ("TICK", 0.03)):
             self.patch(stories, name, seconds)
+        self.patch(story, "AFTER", 0.0)
         self.patch(servers, "BLOCK", 0.3)
         self.play(8)
         wide = [event for event in self.of_kind("ran") if event.facts["milliseconds"] > 250]
@@ -400,6 +403,28 @@ class TestStory(Table):
         self.turn_until(lambda: self.stage._ended)
         self.assertIn("did not come within 20 seconds", self.notes[-1])
         self.assert_nothing_left()
+
+    def test_after_the_last_note_all_stays_open_for_a_while_so_that_it_is_seen(self):
+        def tell(telling):
+            Server(telling, Side)
+            yield 0.1
+            telling.note("seen")
+        self.begin(tell)
+        self.turn_until(lambda: self.stage.text == "seen")
+        began = self.reactor.time()
+        self.assertEqual(1, len(self.reactor.endpoints))
+        self.turn_until(lambda: self.stage._ended)
+        self.assertAlmostEqual(story.AFTER, self.reactor.time() - began, delta=0.5)
+        self.assertEqual("seen The experiment is over.", self.notes[-1])
+        self.assert_nothing_left()
+
+    def test_a_command_at_the_end_of_a_note_keeps_its_line(self):
+        def tell(telling):
+            telling.note("Do it yourself with\npython3 -m demos")
+            yield 0.1
+        self.begin(tell)
+        self.turn_until(lambda: self.stage._ended)
+        self.assertEqual("Do it yourself with\npython3 -m demos\nThe experiment is over.", self.notes[-1])
 
     def test_one_that_fails_ends_is_logged_and_says_so(self):
         def tell(story):

@@ -44,6 +44,43 @@ class GateCase(Case):
             self.gate.page.call_soon(each)
 
 
+class TestAsleep(GateCase):
+
+    def turn(self, in_select, in_a_callback):
+        ours, _ = self.pair()
+
+        def select(reading, writing, third, timeout):
+            self.clock.advance(in_select)
+            return [ours.fileno()], [], []
+        self.gate._real = select
+        before = self.gate.asleep()
+        self.reactor.asked = None
+        self.gate([ours.fileno()], [], [], None)
+        self.clock.advance(in_a_callback)
+        return self.gate.asleep() - before
+
+    def test_who_waits_in_select_sleeps(self):
+        self.assertAlmostEqual(3.0, self.turn(3.0, 0.1), delta=0.05)
+
+    def test_who_waits_in_a_callback_does_not_sleep(self):
+        self.assertAlmostEqual(0.5, self.turn(0.5, 2.0), delta=0.05)
+
+    def test_select_that_answers_at_once_is_no_sleep(self):
+        self.assertEqual(0.0, self.turn(0.00001, 0.0))
+
+    def test_a_sleep_that_is_not_over_counts(self):
+        slept = []
+
+        def look():
+            self.clock.advance(2.0)
+            slept.append(self.gate.asleep())
+        peer = self.echo()
+        self.press(look, lambda: peer.send(b"x"))
+        before = self.gate.asleep()
+        self.reactor.turn()
+        self.assertAlmostEqual(2.0, slept[0] - before, delta=0.05)
+
+
 class TestAnswers(GateCase):
 
     def ask(self, reading, writing=(), timeout=0.0):
