@@ -14,7 +14,7 @@ from .client import CLOSED, SILENT, WRONG, Client, Trouble
 
 MUCH = 8 * 1000 * 1000
 SOME = 20 * 1000
-FULL = 0.3  # seconds without room after which a socket counts as full
+FULL = 0.6  # seconds without room after which a socket counts as full: a busy server may not read for a while
 LF, CRLF = b"\n", b"\r\n"
 
 
