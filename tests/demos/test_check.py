@@ -276,6 +276,18 @@ class CommandLine(unittest.TestCase):
         self.assertEqual((report["version"], run.returncode, run.stderr), (1, 2, ""))
         self.assertIn("there is no module flask", report["error"])
 
+    def test_a_program_in_its_own_folder_with_its_own_imports(self):
+        with tempfile.TemporaryDirectory(suffix=" of theirs") as folder:
+            for name, text in (("reactor.py", "WORDS = open('words').read()"), ("words", "Hello, world\n"),
+                               ("server.py", "import socket, sys, reactor\n"
+                                "server = socket.create_server(('127.0.0.1', int(sys.argv[1])))\n"
+                                "while True: server.accept()[0].sendall(reactor.WORDS.encode())\n")):
+                with open(os.path.join(folder, name), "w") as file:
+                    file.write(text)
+            run = checked("echo", "--only", "answers", "--command",
+                          f"sh -c 'cd \"{folder}\" && exec {PYTHON} server.py {{port}}'")
+        self.assertIn("1 of 1 checks passed", run.stdout)
+
     def test_a_mistake_of_the_user_is_one_line_and_status_2(self):
         mistakes = (["echo"], ["echo", "--command", "x"], ["echo", "--command", "no-such-program {port}"],
                     ["echo", "--command", "x {port} {unknown}"], ["http", "127.0.0.1", "8080"],
