@@ -65,7 +65,7 @@ class Dialect:
 
     def by_hand(self, where: str) -> Dict[str, str]:
         """What a shell says to the server at `where`, by the names that stand in the commands of the checks."""
-        return {"ask": printf(self.request), "ask2": printf(2 * self.request), "stay": "1", "slowly": "",
+        return {"ask": printf(self.request), "ask2": printf(2 * self.request), "stay": "2", "slowly": "",
                 "other": printf(self.request.replace(self.newline, self.other)),
                 "ask_much": f"yes 'hello, hello, hello' | head -c {MUCH}"}
 

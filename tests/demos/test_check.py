@@ -441,14 +441,9 @@ def typed(command_line, profile, say, check):
             said = shell.all_words()
         lives = server.status is None
     if "ps -A" in shown:
-        mine = re.findall(rf"^ *([\d:.]+) (?!.*(?:talk|grep|sh -c)).*{port}", said, re.MULTILINE)
-        said = float(mine[0]) > 40000 if "rss" in shown else seconds(mine[-1]) - seconds(mine[0]) >= 1 if mine else None
+        mine = re.findall(rf"^ *(\S+) (?!.*(?:talk|grep|sh -c)).*{port}", said, re.MULTILINE)
+        said = float(mine[0]) > 40000 if "rss" in shown else all(look[0] == "R" for look in mine) if mine else None
     return shown, said, lives
-
-
-def seconds(clock):
-    """What ps says of the CPU time that was used, as a number."""
-    return sum(float(part) * 60 ** place for place, part in enumerate(reversed(clock.split(":"))))
 
 
 def wait_for(port):
