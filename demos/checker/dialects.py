@@ -14,7 +14,7 @@ from .client import CLOSED, SILENT, WRONG, Client, Trouble
 
 MUCH = 8 * 1000 * 1000
 SOME = 20 * 1000
-FULL = 0.3  # seconds without room after which a socket counts as full
+FULL = 0.6  # seconds without room after which a socket counts as full: a busy server may not read for a while
 LF, CRLF = b"\n", b"\r\n"
 
 
@@ -65,7 +65,7 @@ class Dialect:
 
     def by_hand(self, where: str) -> Dict[str, str]:
         """What a shell says to the server at `where`, by the names that stand in the commands of the checks."""
-        return {"ask": printf(self.request), "ask2": printf(2 * self.request), "stay": "1", "slowly": "",
+        return {"ask": printf(self.request), "ask2": printf(2 * self.request), "stay": "2", "slowly": "",
                 "other": printf(self.request.replace(self.newline, self.other)),
                 "ask_much": f"yes 'hello, hello, hello' | head -c {MUCH}"}
 

@@ -105,7 +105,7 @@ def closes(stage: Stage) -> None:
         client.expect_end()
 
 
-@check("keep-alive", "asks twice on one connection", "({modern}; sleep 1; {modern}) | {talk}", weight=2, profiles=ONLY)
+@check("keep-alive", "asks twice on one connection", "({modern}; sleep 2; {modern}) | {talk}", weight=2, profiles=ONLY)
 def keep_alive(stage: Stage) -> None:
     """What is promised is kept; a server that promises nothing may close."""
     dialect = dialect_of(stage)

@@ -6,16 +6,16 @@ the last of it is kept.  A program that leaves its group (a daemon) is out of re
 """
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 from collections import deque
-from typing import Deque, Dict, Iterator, List, Optional, Set, Tuple
+from typing import Deque, Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
 
 POSIX = os.name == "posix"
 KEPT = 16 * 1024  # bytes of output: the last traceback of a program, and not its life's log
@@ -83,13 +83,17 @@ class Program:
         self._reader.join(0.5 if self.status is not None else 0.05)
         return b"".join(list(self._kept)).decode("utf-8", "replace")
 
-    def cpu(self) -> Optional[float]:
-        """CPU seconds that its living processes have used, None where the system does not tell."""
-        return _added(seconds for seconds, _ in _group(self._process.pid))
+    def cpu(self) -> Optional[Tuple[float, bool]]:
+        """CPU seconds that its living processes have used, and whether one of them is awake at this moment.
 
-    def memory(self) -> Optional[float]:
+        Awake is who runs, or would if a processor were free.  None where the system does not tell.
+        """
+        uses = _group(self._process.pid)
+        return (sum(use.seconds for use in uses), any(use.awake for use in uses)) if uses else None
+
+    def memory(self) -> Optional[int]:
         """Bytes of memory that its processes hold, None where the system does not tell."""
-        return _added(size for _, size in _group(self._process.pid))
+        return sum(use.memory for use in _group(self._process.pid)) or None
 
     # -- its end
 
@@ -138,85 +142,67 @@ def printable(text: str, width: int = WIDTH) -> str:
     return text if len(text) <= width else text[:width - 3] + "..."
 
 
-def free_port() -> int:
-    """A port that nobody has.
+def free_port(claim: Optional[socket.socket] = None) -> int:
+    """A port that nobody has.  `claim`, a UDP socket, holds it against other checkers for as long as it is open.
 
     From below the range that systems take the ports of clients from: a client of somebody else could
     otherwise get it before the program does.
     """
     for _ in range(200):
         port = random.randrange(15000, 30000)
-        with socket.socket() as sock:
-            try:
-                sock.bind(("127.0.0.1", port))
-            except OSError:
-                continue  # taken
+        with contextlib.suppress(OSError), socket.socket() as sock:  # taken
+            sock.bind(("127.0.0.1", port))
+            if claim is not None:
+                claim.bind(("127.0.0.1", port + 1))  # what no program has a use for
             return port
     raise OSError("no free port between 15000 and 30000")
 
 
-class Spinner:
-    """A process that spins, as the measure of what CPU time a spinning process could get at this moment."""
+class _Use(NamedTuple):
+    """What one process has used of this machine."""
 
-    _CODE = ("import sys, time\nfor line in sys.stdin:\n end = time.monotonic() + float(line)\n"
-             " start = time.process_time()\n while time.monotonic() < end: pass\n"
-             " print(time.process_time() - start, flush=True)")
-
-    def __enter__(self) -> Spinner:
-        self._process = subprocess.Popen([sys.executable, "-I", "-S", "-c", self._CODE], stdin=subprocess.PIPE,
-                                         stdout=subprocess.PIPE, text=True, bufsize=1)
-        return self
-
-    def spin(self, seconds: float) -> float:
-        """Spin for `seconds`; the CPU seconds that it got."""
-        assert self._process.stdin is not None and self._process.stdout is not None
-        self._process.stdin.write(f"{seconds}\n")
-        return float(self._process.stdout.readline())
-
-    def __exit__(self, *exc_info: object) -> None:
-        self._process.kill()
-        self._process.communicate()
+    seconds: float  # of CPU time
+    memory: int  # bytes
+    awake: bool  # one of its threads is
 
 
-def _group(pgid: int) -> List[Tuple[float, float]]:
-    """(CPU seconds, bytes of memory) of each process of a group; empty where the system does not tell."""
+def _group(pgid: int) -> List[_Use]:
+    """Of each process of a group; empty where the system does not tell."""
     try:
         return list(_from_proc(pgid) if os.path.exists("/proc/self/stat") else _from_ps(pgid))
     except (OSError, ValueError, subprocess.SubprocessError):
         return []
 
 
-def _from_proc(pgid: int) -> Iterator[Tuple[float, float]]:
+def _from_proc(pgid: int) -> Iterator[_Use]:
     tick, page = os.sysconf("SC_CLK_TCK"), os.sysconf("SC_PAGE_SIZE")
-    for name in os.listdir("/proc"):
-        if name.isdigit():
-            try:
-                with open(f"/proc/{name}/stat", "rb") as file:
-                    # The name of the program comes before, in brackets, with anything in it.
-                    fields = file.read().rpartition(b")")[2].split()
-            except OSError:
-                continue  # it has just ended
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError):  # it has just ended
+            fields = _stat(f"/proc/{name}")
             if int(fields[2]) == pgid:
-                yield (int(fields[11]) + int(fields[12])) / tick, int(fields[21]) * page
+                awake = any(_stat(f"/proc/{name}/task/{thread}")[0] == b"R" for thread in
+                            os.listdir(f"/proc/{name}/task"))
+                yield _Use((int(fields[11]) + int(fields[12])) / tick, int(fields[21]) * page, awake)
 
 
-def _from_ps(pgid: int) -> Iterator[Tuple[float, float]]:
+def _stat(folder: str) -> List[bytes]:
+    with open(f"{folder}/stat", "rb") as file:
+        # The name of the program comes before, in brackets, with anything in it.
+        return file.read().rpartition(b")")[2].split()
+
+
+def _from_ps(pgid: int) -> Iterator[_Use]:
     if not POSIX:
         return
-    out = subprocess.run(["ps", "-A", "-o", "pgid=,time=,rss="], check=True, stdout=subprocess.PIPE, timeout=5,
+    out = subprocess.run(["ps", "-A", "-o", "pgid=,time=,rss=,state="], check=True, stdout=subprocess.PIPE, timeout=5,
                          universal_newlines=True).stdout
     for line in out.splitlines():
-        group, clock, kilobytes = line.split()
+        group, clock, kilobytes, state = line.split(None, 3)
         if int(group) == pgid:
             seconds = 0.0
             for part in clock.replace("-", ":").split(":"):
                 seconds = seconds * 60 + float(part)
-            yield seconds, float(kilobytes) * 1024
-
-
-def _added(numbers: Iterator[float]) -> Optional[float]:
-    known = list(numbers)
-    return sum(known) if known else None
+            yield _Use(seconds, int(kilobytes) * 1024, state.startswith("R"))
 
 
 def pause(seconds: float) -> None:

@@ -8,16 +8,19 @@ from __future__ import annotations
 import contextlib
 import os
 import shlex
+import socket
 import time
 from dataclasses import dataclass
 from typing import Iterator, List, Optional
 
 from .client import REFUSED, SLOW, Client, Trouble
 from .dialects import Dialect
-from .program import Program, Spinner, free_port
+from .program import Program, free_port
 
 START = 10.0  # seconds that a server may take until it accepts
-WINDOW = 0.3  # seconds of one look at its CPU time
+WINDOW = 0.3  # seconds in which who has nothing to do is seen asleep
+MOSTLY = 0.7  # of all looks: one that prints may wait for its reader now and then
+SPUN = 0.25  # seconds of CPU time that nobody uses to do nothing
 SETTLE = 0.1
 
 
@@ -83,10 +86,11 @@ class Stage:
 
     def __init__(self, target: Target, dialect: Dialect, patience: float) -> None:
         self.target, self.dialect, self.patience = target, dialect, patience
-        self.port = target.port or free_port()
+        self._claim = socket.socket(type=socket.SOCK_DGRAM)
+        self.port = target.port or free_port(self._claim)
         self._clients: List[Client] = []
         self._ready = False
-        self.program: Optional[Program] = target.start(self.port) if target.command else None
+        self.program: Optional[Program] = None
 
     # -- clients
 
@@ -154,35 +158,25 @@ class Stage:
     def spins(self) -> Optional[str]:
         """What it does with its time, in words, if that is spinning; None if it sleeps, or nobody can tell.
 
-        Nobody is accused for being busy once: over three looks in a row it has to use a third of what a process
-        that does nothing but spin can get on this machine at the same time, and something in each.
+        However little a busy machine gives it: who spins is awake whenever one looks, and who waits is asleep.
+        Nobody is accused for being busy once, so one looks until it has wasted SPUN.  Raises NotChecked where the
+        machine is so busy that it cannot.
         """
         time.sleep(SETTLE)
-        first = self._used()
-        if first is None or first < 0.05 * WINDOW:
-            return None
-        used = got = 0.0
-        with Spinner() as spinner:
-            spinner.spin(0.01)  # not before it runs
-            for _ in range(3):
-                before = self._cpu()
-                possible = spinner.spin(WINDOW)
-                now = self._cpu()
-                if before is None or now is None or now - before < 0.15 * possible:
-                    return None
-                used, got = used + now - before, got + possible
-        if used < got / 3:
-            return None
-        return f"it used {used:.2f} s of CPU time in {3 * WINDOW:.1f} s, doing nothing (a spinning one got {got:.2f} s)"
-
-    def _cpu(self) -> Optional[float]:
-        return self.program.cpu() if self.program else None
-
-    def _used(self) -> Optional[float]:
-        before = self._cpu()
-        time.sleep(WINDOW)
-        now = self._cpu()
-        return None if before is None or now is None else now - before
+        start, awake = time.monotonic(), []
+        first = look = self.program.cpu() if self.program else None
+        while first and look:
+            awake.append(look[1])
+            passed, used = time.monotonic() - start, look[0] - first[0]
+            if passed > WINDOW and sum(awake) < MOSTLY * len(awake):
+                return None
+            if passed > 3 * WINDOW and used > SPUN:
+                return f"it used {used:.2f} s of CPU time in {passed:.1f} s, doing nothing, and was never asleep"
+            if passed > 3 * self.patience:
+                raise NotChecked("this machine is too busy to tell whether it spins")
+            time.sleep(WINDOW / 10)
+            look = self.program.cpu() if self.program else None
+        return None
 
     def own_program(self, what: str) -> Program:
         """The program.  Raises NotChecked where it is not ours."""
@@ -198,9 +192,15 @@ class Stage:
         self._ready = False
 
     def __enter__(self) -> Stage:
+        try:
+            self.program = self.target.start(self.port) if self.target.command else None
+        except BaseException:
+            self._claim.close()
+            raise
         return self
 
     def __exit__(self, *exc_info: object) -> None:
         self.leave()
+        self._claim.close()
         if self.program is not None:
             self.program.kill()

@@ -5,23 +5,25 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import time
 import unittest
+import unittest.mock
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from demos.checker import http_checks  # noqa: F401, imported for what it enters into CHECKS
-from demos.checker.checks import CHECKS, EVERY
+from demos.checker.checks import CHECKS, EVERY, Check
 from demos.checker.dialects import Lines, Page, Stream
 from demos.checker.faults import FAULTS, sign_of
 from demos.checker.http import Http, Site
 from demos.checker.program import Program, free_port
 from demos.checker.report import reproduce, started
-from demos.checker.runner import FINDING, first, play
-from demos.checker.stage import Target
+from demos.checker.runner import FINDING, NOT_CHECKED, PASSED, first, play
+from demos.checker.stage import Finding, NotChecked, Stage, Target
 
 from .running import POSIX, ROOT, Running
 
@@ -191,6 +193,48 @@ class Nobody(unittest.TestCase):
                     self.assertEqual((found, run.returncode, report["score"], run.stderr), (unknown, 0, 100, ""))
 
 
+class Verdicts(unittest.TestCase):
+    """What a busy machine does decides nothing."""
+
+    def test_what_was_seen_once_is_no_finding_and_what_could_not_be_checked_is_tried_again(self):
+        well, busy, fault = None, NotChecked("busy"), Finding("died", "it died")
+        for plays, outcome in (((well,), PASSED), ((busy, well), PASSED), ((fault, well), PASSED),
+                               ((busy, busy), NOT_CHECKED), ((fault, busy), NOT_CHECKED), ((fault, fault), FINDING),
+                               ((busy, fault, well), PASSED), ((busy, fault, busy), NOT_CHECKED),
+                               ((busy, fault, fault), FINDING)):
+            with self.subTest(plays=plays):
+                acts = unittest.mock.Mock(side_effect=plays)
+                result = play(Check("of no name", "", 1, (), "", acts), Target(port=1), dialect("echo", ""))
+                self.assertEqual((result.outcome, acts.call_count), (outcome, len(plays)))
+
+    @unittest.skipUnless(POSIX, "process groups")
+    def test_pieces_that_came_late_accuse_nobody_and_a_right_answer_to_them_is_right(self):
+        with unittest.mock.patch("demos.checker.checks.TOO_LONG", -1.0):
+            for fault, outcome in (("none", PASSED), ("one_recv_is_one_request", NOT_CHECKED)):
+                target, lines = Target(command(HERE / "faulty_server.py", fault, "{host} {port}")), dialect("lines", "")
+                with self.subTest(fault=fault):
+                    first(target, lines)
+                    self.assertEqual(play(CHECKS["split"], target, lines).outcome, outcome)
+
+    def test_who_spins_is_always_awake_and_has_used_time_however_little_the_machine_gives(self):
+        def spins(moment, used, patience=2.0):
+            looks = ((number * used, moment(number)) for number in range(1000))
+            with Stage(Target(port=1), dialect("echo", ""), patience) as stage:
+                stage.program = unittest.mock.Mock(**{"cpu.side_effect": looks})
+                return stage.spins()
+        self.assertRegex(spins(lambda number: True, 0.03), r"0\.[0-9]+ s of CPU time .* never asleep")
+        self.assertIsNone(spins(lambda number: number < 4, 0.03), "busy for a while")
+        self.assertIsNone(spins(lambda number: number % 2, 0.03), "it asks again and again, and sleeps in between")
+        with self.assertRaisesRegex(NotChecked, "too busy"):
+            spins(lambda number: True, 0.0001, 0.3)
+
+    def test_two_checkers_take_no_port_at_once(self):
+        with Stage(Target(), dialect("echo", ""), 2.0) as one:
+            with unittest.mock.patch("random.randrange", side_effect=[one.port, one.port, 15000, 15007, 15014]):
+                with socket.socket(type=socket.SOCK_DGRAM) as claim:
+                    self.assertNotEqual(one.port, free_port(claim))
+
+
 NGINX = """\
 d=$(mktemp -d -p "$(dirname "$0")")
 chmod -R 755 "$(dirname "$0")"
@@ -231,6 +275,18 @@ class CommandLine(unittest.TestCase):
         report = json.loads(run.stdout)
         self.assertEqual((report["version"], run.returncode, run.stderr), (1, 2, ""))
         self.assertIn("there is no module flask", report["error"])
+
+    def test_a_program_in_its_own_folder_with_its_own_imports(self):
+        with tempfile.TemporaryDirectory(suffix=" of theirs") as folder:
+            for name, text in (("reactor.py", "WORDS = open('words').read()"), ("words", "Hello, world\n"),
+                               ("server.py", "import socket, sys, reactor\n"
+                                "server = socket.create_server(('127.0.0.1', int(sys.argv[1])))\n"
+                                "while True: server.accept()[0].sendall(reactor.WORDS.encode())\n")):
+                with open(os.path.join(folder, name), "w") as file:
+                    file.write(text)
+            run = checked("echo", "--only", "answers", "--command",
+                          f"sh -c 'cd \"{folder}\" && exec {PYTHON} server.py {{port}}'")
+        self.assertIn("1 of 1 checks passed", run.stdout)
 
     def test_a_mistake_of_the_user_is_one_line_and_status_2(self):
         mistakes = (["echo"], ["echo", "--command", "x"], ["echo", "--command", "no-such-program {port}"],
@@ -385,14 +441,9 @@ def typed(command_line, profile, say, check):
             said = shell.all_words()
         lives = server.status is None
     if "ps -A" in shown:
-        mine = re.findall(rf"^ *([\d:.]+) (?!.*(?:talk|grep|sh -c)).*{port}", said, re.MULTILINE)
-        said = float(mine[0]) > 40000 if "rss" in shown else seconds(mine[-1]) - seconds(mine[0]) >= 1 if mine else None
+        mine = re.findall(rf"^ *(\S+) (?!.*(?:talk|grep|sh -c)).*{port}", said, re.MULTILINE)
+        said = float(mine[0]) > 40000 if "rss" in shown else all(look[0] == "R" for look in mine) if mine else None
     return shown, said, lives
-
-
-def seconds(clock):
-    """What ps says of the CPU time that was used, as a number."""
-    return sum(float(part) * 60 ** place for place, part in enumerate(reversed(clock.split(":"))))
 
 
 def wait_for(port):

@@ -51,7 +51,7 @@ class Student:
         self._lines.put(None)
 
     def _wait_for(self, pattern: str) -> str:
-        deadline = time.monotonic() + 2 * PATIENCE
+        deadline = time.monotonic() + 4 * PATIENCE
         while True:
             try:
                 line = self._lines.get(timeout=max(deadline - time.monotonic(), 0))
