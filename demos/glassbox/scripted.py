@@ -393,7 +393,9 @@ class ScriptedReactor(Reactor):
         event = self._script.peek()
         if event.kind == "timer set":
             delay, recorded = max(when - self.time(), 0.0), max(event.facts["delay"], 0.0)
-            if abs(delay - recorded) > max(LOOSE, LOOSE * recorded):
+            loose = max(LOOSE, LOOSE * recorded)
+            # The recorded program may have asked for it at any moment since the event before.
+            if not -loose <= delay - recorded <= loose + event.time - self.time():
                 self._script.stop(Diverged(f"turn {event.turn}: recorded a timer in {recorded:.3f} s, "
                                            f"the program set one in {delay:.3f} s"))
             when = event.facts["due"]

@@ -1,6 +1,7 @@
 """Run again what connects, sends files or has threads of its own: the same program does the same, another is caught."""
 import contextlib
 import errno
+import itertools
 import os
 import socket
 import subprocess
@@ -58,6 +59,22 @@ class Stopper(Caller):
 
     def connection_lost(self, exc):
         self._reactor.stop()
+
+
+class Patient(Protocol):
+    """Waits a second, or another time."""
+
+    wait = 1.0
+
+    def __init__(self, reactor):
+        self._reactor = reactor
+
+    def connection_made(self, transport):
+        self._reactor.call_later(self.wait, transport.close)
+
+
+class Impatient(Patient):
+    wait = 0.5
 
 
 class NeverStopper(Stopper):
@@ -208,6 +225,17 @@ class Clients(Again):
         self.assert_diverges(path, f"{__name__}:Longer",
                              r"^turn 1: recorded a send of 6 on #2, the program offered 13\n$")
         self.assert_diverges(path, f"{__name__}:Silent", r"^turn 1: recorded: #2 send: the kernel took all 6 bytes")
+
+    def test_a_stall_behind_a_look_at_the_clock_is_no_other_delay(self):
+        def work(reactor):
+            ours, _ = self.pair()
+            start, looks = reactor.time(), itertools.count()
+            reactor.time = lambda: start + 0.3 * next(looks)
+            reactor.adopt(partial(Patient, reactor), ours)
+            run_turns(reactor)
+        path = self.record(work)
+        self.assert_same(path, f"{__name__}:Patient")
+        self.assert_diverges(path, f"{__name__}:Impatient", r"^turn 0: recorded a timer in 0\.7")
 
     def test_memory_grows_with_what_is_open_and_not_with_what_was(self):
         def work(reactor):
