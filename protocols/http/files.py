@@ -8,19 +8,21 @@
 3. What a client sends is never part of an answer, save in a Location, encoded.
 4. A small file is kept in memory as a whole response.  Each request for it costs one
    stat(): it is sent from memory while inode, size and both times are the same.
-5. A larger file is a FileSlice: the protocol reads it as the client takes it.
+5. A larger file is a FileSlice: the protocol reads it as the client takes it.  What is kept
+   of it are the fields of its head, as long as what is opened is that very file.
 """
 from __future__ import annotations
 
 import errno
 import functools
+import operator
 import os
 import stat
 import time
 from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 from protocols.http.listing import MAX_ENTRIES, SAFETY, Entry, listing_page
-from protocols.http.message import Pairs, Request, Response
+from protocols.http.message import FileSlice, Pairs, Request, Response
 from protocols.http.paths import folder_url, is_within, quote_query, split_path
 from protocols.http.representation import asks_for_all, error_response, represent, represent_page
 
@@ -43,10 +45,15 @@ _STATUS = {errno.EACCES: 403, errno.EPERM: 403,
 _asks_for_all = functools.lru_cache(maxsize=64)(asks_for_all)
 
 
+# What tells that a file is the one from before, and unchanged.
+_signature = operator.attrgetter("st_mtime_ns", "st_ctime_ns", "st_size", "st_ino")
+
+
 class _Kept(NamedTuple):
     place: str
     signature: Tuple[int, ...]
-    response: Response
+    headers: Pairs
+    response: Optional[Response]  # None for a larger file
     cost: int
 
 
@@ -73,7 +80,7 @@ class FileApplication:
         if kept is not None and _asks_for_all(head):
             try:
                 if _signature(os.stat(kept.place)) == kept.signature:
-                    return kept.response
+                    return kept.response or _opened_again(kept)
             except OSError:
                 pass  # the long way finds out what became of it
         return self._answer(request)
@@ -118,9 +125,9 @@ class FileApplication:
             raise
         if isinstance(response.body, bytes):
             file.close()
-            if response.status == 200 and len(response.body) == status.st_size:
-                # By its place and not by its path: a link that is turned elsewhere is then seen by stat().
-                self._keep(request.path, place, status, response)
+        if response.status == 200:
+            # By its place and not by its path: a link that is turned elsewhere is then seen by stat().
+            self._keep(request.path, place, status, response)
         return response
 
     def _redirect(self, names: Sequence[str], query: str) -> Response:
@@ -167,13 +174,15 @@ class FileApplication:
         return response
 
     def _keep(self, url: str, place: str, status: os.stat_result, response: Response) -> None:
-        if self._clock() - max(status.st_mtime, status.st_ctime) < SETTLED:
+        small = response if isinstance(response.body, bytes) else None
+        became_shorter = isinstance(response.body, bytes) and len(response.body) != status.st_size
+        if became_shorter or self._clock() - max(status.st_mtime, status.st_ctime) < SETTLED:
             return
-        cost = status.st_size + ENTRY_BYTES
+        cost = ENTRY_BYTES + (status.st_size if small else 0)
         self._forget(url)
         while self._kept_bytes + cost > KEEP_BYTES:
             self._forget(next(iter(self._kept)))
-        self._kept[url] = _Kept(place, _signature(status), response, cost)
+        self._kept[url] = _Kept(place, _signature(status), response.headers, small, cost)
         self._kept_bytes += cost
 
     def _forget(self, url: str) -> None:
@@ -182,8 +191,14 @@ class FileApplication:
             self._kept_bytes -= kept.cost
 
 
-def _signature(status: os.stat_result) -> Tuple[int, ...]:
-    return status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino
+def _opened_again(kept: _Kept) -> Response:
+    """The answer from before with the file anew; OSError where it is not that file any more, or a link."""
+    file = open(kept.place, "rb", buffering=0, opener=_opener)
+    status = os.fstat(file.fileno())
+    if _signature(status) != kept.signature:
+        file.close()
+        raise FileNotFoundError(errno.ENOENT, "another file")
+    return Response(200, kept.headers, FileSlice(file, 0, status.st_size))
 
 
 def _require_regular(status: os.stat_result) -> None:

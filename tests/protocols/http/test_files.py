@@ -384,6 +384,44 @@ class Kept(SiteCase):
         os.replace(os.path.join(self.site, "b.txt"), os.path.join(self.site, "a.txt"))
         self.assertEqual(self.get("/a.txt")[2], b"two")
 
+    def test_of_a_larger_file_the_fields_are_kept_and_not_the_bytes(self):
+        content = self.large(b"a")
+        first = self.get("/big")
+        with mock.patch.object(files, "represent", side_effect=AssertionError("made anew")):
+            self.assertEqual((first, first), (self.get("/big"), self.get("/big")))
+        self.assertEqual((content, files.ENTRY_BYTES), (first[2], self.application._kept_bytes))
+
+    def test_a_change_of_a_larger_file_is_seen_at_once(self):
+        self.large(b"a")
+        etag = self.get("/big")[1]["etag"]
+        changed = self.large(b"b", when=2000)
+        status, headers, body = self.get("/big")
+        self.assertEqual((200, changed), (status, body))
+        self.assertNotEqual(etag, headers["etag"])
+
+    def test_a_larger_file_that_is_replaced_before_it_is_opened_is_not_sent_under_the_old_tag(self):
+        self.large(b"a")
+        before, real = os.stat(os.path.join(self.site, "big")), os.stat
+        etag = self.get("/big")[1]["etag"]
+        changed = self.large(b"b", when=2000)
+        looks = iter([before])
+        with mock.patch.object(files.os, "stat", lambda name: next(looks, None) or real(name)):
+            status, headers, body = self.get("/big")
+        self.assertEqual((200, changed), (status, body))
+        self.assertNotEqual(etag, headers["etag"])
+
+    @unittest.skipUnless(POSIX, "links")
+    def test_a_larger_file_behind_a_link_is_followed_each_time(self):
+        content = self.large(b"a")
+        os.symlink("big", os.path.join(self.site, "link"))
+        for _ in range(3):
+            self.assertEqual(content, self.get("/link")[2])
+
+    def large(self, byte, when=1000):
+        content = byte * (READ_AT_ONCE + 1)
+        os.utime(self.write("big", content), (when, when))
+        return content
+
     def test_a_young_file_is_not_kept(self):
         """Its time could stay the same through one more change."""
         self.application = self.serve(clock=time.time)
