@@ -164,6 +164,71 @@ class Pauses(Case):
         self.assertEqual(worker.process.returncode, -signal.SIGKILL)
 
 
+@unittest.skipUnless(POSIX, "workers")
+class Hangups(Case):
+    """SIGHUP at moments when something else is going on."""
+    GOOD = [sys.executable, "-S", "-c", "import os, sys, time; os.write(int(sys.argv[2]), b'!'); time.sleep(60)"]
+
+    def setUp(self):
+        super().setUp()
+        self.reactor = self.open_real_reactor()
+        self.complaints = []
+        self.slots = [Slot(1, []), Slot(2, [])]
+        self.supervisor = Supervisor(self.reactor, "test", self.slots, self.GOOD, say=id,
+                                     complain=self.complaints.append, on_ready=lambda: None)
+        self.supervisor.begin()
+
+    def tearDown(self):
+        self.supervisor._kill()
+        self.supervisor._end(signal.SIGTERM)
+        self.reactor.run()
+        super().tearDown()
+
+    def until(self, condition):
+        limit = self.reactor.call_later(PATIENCE, self.reactor.stop)
+        self.reactor.run(until=condition)
+        limit.cancel()
+        self.assertTrue(condition(), self.complaints)
+
+    def until_all_serve(self):
+        self.until(lambda: all(slot.serving and not slot.coming for slot in self.slots))
+        return {slot.serving for slot in self.slots}
+
+    def until_renewed(self):
+        self.until(lambda: "test: all workers are new" in self.complaints)
+        return self.until_all_serve()
+
+    def test_while_the_first_ones_start_they_are_replaced_too(self):
+        first = {slot.coming for slot in self.slots}
+        self.supervisor._renew()
+        self.assertFalse(first & self.until_renewed())
+
+    def test_while_one_that_died_is_followed_all_are_replaced(self):
+        before = self.until_all_serve()
+        self.slots[0].serving.process.kill()
+        self.until(lambda: self.slots[0].coming)
+        before.add(self.slots[0].coming)
+        self.supervisor._renew()
+        self.assertFalse(before & self.until_renewed())
+
+    def test_who_dies_while_its_successor_starts_does_not_keep_the_others_from_theirs(self):
+        before = self.until_all_serve()
+        self.supervisor._renew()
+        self.slots[0].serving.process.kill()
+        self.slots[0].serving.process.wait()
+        self.supervisor._reap()
+        self.assertFalse(before & self.until_renewed())
+
+    def test_while_a_new_one_fails_there_is_another_try(self):
+        before = self.until_all_serve()
+        self.supervisor._command = ["false"]
+        self.supervisor._renew()
+        self.supervisor._command = self.GOOD  # and now the mistake is mended
+        self.supervisor._renew()
+        self.assertFalse(before & self.until_renewed())
+        self.assertIn("so the old ones go on", self.complaints[0])
+
+
 class Load:
     """Clients that come and go, and one that stays, until told to stop; every failure is kept."""
 
