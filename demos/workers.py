@@ -79,10 +79,11 @@ class Worker(Protocol):
         self.born = reactor.time()
         self._on_ready = on_ready
         ours, theirs = socket.socketpair()
-        numbers = [sock.fileno() for sock in (theirs, *slot.sockets)]
+        descriptors = [sock.fileno() for sock in (theirs, *slot.sockets)]
+        born_with = ",".join(map(str, (slot.number, *descriptors)))
         try:
             # In a session of its own it hears no Ctrl-C and no hangup: these are for the parent to understand.
-            self.process = subprocess.Popen([*command, "--worker", ",".join(map(str, numbers))], pass_fds=numbers,
+            self.process = subprocess.Popen([*command, "--worker", born_with], pass_fds=descriptors,
                                             stdin=subprocess.DEVNULL, start_new_session=True)
         except OSError:
             ours.close()
@@ -259,7 +260,7 @@ class Lifeline(Protocol):
 
 
 def numbers(text: str) -> List[int]:
-    """The descriptors that a worker is born with: its lifeline, and what it listens on."""
+    """What a worker is born with: its number, and the descriptors of its lifeline and of what it listens on."""
     return list(map(int, text.split(",")))
 
 

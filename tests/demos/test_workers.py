@@ -154,7 +154,7 @@ class Pauses(Case):
         supervisor = self.supervisor("", slot)
         supervisor._command = [sys.executable, "-c", "import os, signal, sys, time; "
                                "signal.signal(signal.SIGTERM, signal.SIG_IGN); "
-                               "os.write(int(sys.argv[2]), b'!'); time.sleep(60)"]
+                               "os.write(int(sys.argv[2][2:]), b'!'); time.sleep(60)"]
         supervisor.begin()
         self.reactor.call_later(PATIENCE, self.reactor.stop)
         self.reactor.run(until=lambda: slot.serving)
@@ -167,7 +167,7 @@ class Pauses(Case):
 @unittest.skipUnless(POSIX, "workers")
 class Hangups(Case):
     """SIGHUP at moments when something else is going on."""
-    GOOD = [sys.executable, "-S", "-c", "import os, sys, time; os.write(int(sys.argv[2]), b'!'); time.sleep(60)"]
+    GOOD = [sys.executable, "-S", "-c", "import os, sys, time; os.write(int(sys.argv[2][2:]), b'!'); time.sleep(60)"]
 
     def setUp(self):
         super().setUp()
@@ -227,6 +227,18 @@ class Hangups(Case):
         self.supervisor._renew()
         self.assertFalse(before & self.until_renewed())
         self.assertIn("so the old ones go on", self.complaints[0])
+
+
+@unittest.skipUnless(POSIX, "workers")
+class Traces(unittest.TestCase):
+
+    def test_each_line_says_whose_it_is(self):
+        with Workers("echo_server", "--port", 0, "--trace") as server:
+            with connected(server.port) as sock:
+                self.assertTrue(echoes(sock))
+            lines = server.end()[2].splitlines()
+        self.assertEqual({line[:9] for line in lines}, {"worker 1 ", "worker 2 "}, lines)
+        self.assertEqual(sum("recv: 5 bytes" in line for line in lines), 1, lines)
 
 
 class Load:
@@ -376,6 +388,7 @@ class Sockets(Case):
         mistakes = {("echo_server", "--workers", 0): "from 1 to 256",
                     ("echo_server", "--workers", "x"): "from 1 to 256",
                     ("uppercase_server", "--udp", "--workers", 2): "--workers",
+                    ("echo_server", "--record-bytes", "--workers", 2): "--record",
                     ("http_server", "--directory", "/nowhere", "--workers", 2): "--directory"}
         running = {arguments: subprocess.Popen(program(*arguments), cwd=ROOT, stdout=subprocess.PIPE,
                                                stderr=subprocess.PIPE) for arguments in mistakes}
