@@ -212,6 +212,8 @@ class Supervisor:
 
 def supervise(reactor: Reactor, name: str, slots: List[Slot], unix: Optional[str], **say: Any) -> None:
     """Keep a worker in each slot until Ctrl-C or SIGTERM; then close the sockets, and remove the Unix socket's file."""
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signum, signal.SIG_IGN)  # what the closing reactor restores: the end shall not be interrupted
     try:
         Supervisor(reactor, name, slots, same_program(), **say).begin()
         reactor.run()

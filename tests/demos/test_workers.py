@@ -348,6 +348,14 @@ class Ends(unittest.TestCase):
                 self.assertEqual((status, out, err), (0, f"echo stops: {signum.name}\n", ""))
                 self.assertLess(seconds, PROMPT)
 
+    def test_an_impatient_second_ctrl_c_does_not_interrupt_the_end(self):
+        with Workers("echo_server", "--port", 0) as server:
+            server.process.send_signal(signal.SIGINT)
+            while server.process.poll() is None:
+                server.process.send_signal(signal.SIGINT)
+                time.sleep(0.001)
+            self.assertEqual(server.end()[:3], (0, "echo stops: SIGINT\n", ""))
+
     def test_a_terminal_that_is_closed_ends_it(self):
         import pty  # not on Windows
         with warnings.catch_warnings():
