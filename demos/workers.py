@@ -27,7 +27,7 @@ from typing import Any, Callable, List, Optional, Sequence, Set
 
 from protocols.base import Protocol, Transport
 from reactor import Reactor
-from reactor.listener import Listener, bind, bind_unix, listening
+from reactor.listener import Listener, bind, bind_unix, identity, listening
 
 SHARES_OUT = sys.platform.startswith("linux")
 SHORTEST, LONGEST = 0.1, 10.0  # seconds between the death of a worker and the next
@@ -214,6 +214,7 @@ def supervise(reactor: Reactor, name: str, slots: List[Slot], unix: Optional[str
     """Keep a worker in each slot until Ctrl-C or SIGTERM; then close the sockets, and remove the Unix socket's file."""
     for signum in (signal.SIGINT, signal.SIGTERM):
         signal.signal(signum, signal.SIG_IGN)  # what the closing reactor restores: the end shall not be interrupted
+    file = identity(unix) if unix is not None else None
     try:
         Supervisor(reactor, name, slots, same_program(), **say).begin()
         reactor.run()
@@ -221,7 +222,7 @@ def supervise(reactor: Reactor, name: str, slots: List[Slot], unix: Optional[str
         for slot in slots:
             for sock in slot.sockets:
                 sock.close()
-        if unix is not None and os.path.exists(unix):
+        if file is not None and identity(unix) == file:
             os.unlink(unix)
 
 

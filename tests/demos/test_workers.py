@@ -306,6 +306,15 @@ class Replacement(unittest.TestCase):
                 self.assertEqual(server.end()[0], 0)
             self.assertFalse(os.path.exists(path))
 
+    def test_a_socket_that_another_server_put_in_its_place_stays(self):
+        with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as other:
+            path = os.path.join(folder, "echo")
+            with Workers("echo_server", "--unix", path) as server:
+                os.rename(path, path + ".old")
+                other.bind(path)
+                self.assertEqual(server.end()[0], 0)
+            self.assertTrue(os.path.exists(path))
+
     def test_the_new_ones_read_their_files_anew_and_the_old_ones_stay_where_that_fails(self):
         def office():
             return client("address_book_client", "127.0.0.1", server.port, stdin=b"Ann\n").stdout.decode()
