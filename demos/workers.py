@@ -222,7 +222,7 @@ def supervise(reactor: Reactor, name: str, slots: List[Slot], unix: Optional[str
         for slot in slots:
             for sock in slot.sockets:
                 sock.close()
-        if file is not None and identity(unix) == file:
+        if unix is not None and file is not None and identity(unix) == file:
             os.unlink(unix)
 
 
