@@ -85,7 +85,7 @@ class Server:
             parser.error("there are no Unix sockets on this system, or not for --udp: use --host and --port")
         if options.workers and (getattr(options, "udp", False) or os.name != "posix"):
             parser.error("there are no workers on this system, or not for --udp: leave --workers out")
-        if options.workers and options.record:
+        if options.workers and (options.record or options.record_bytes):
             parser.error("a recording is of one process: leave --workers or --record out")
         if options.workers and options.scope is not None:
             parser.error("a page shows the loop of one process: leave --workers or --scope out")
@@ -117,7 +117,7 @@ class Server:
         try:
             factory = limited(self.make(reactor, options), options.idle, reactor)  # the parent sees if one can be made
             if options.worker:
-                return workers.work(reactor, factory, options.worker)
+                return workers.work(reactor, factory, options.worker[1:])
             slots = workers.open_slots(options.workers, options.host, options.port, options.unix)
         except (OSError, ValueError) as exc:
             parser.error(advice(exc, options))

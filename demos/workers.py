@@ -27,7 +27,7 @@ from typing import Any, Callable, List, Optional, Sequence, Set
 
 from protocols.base import Protocol, Transport
 from reactor import Reactor
-from reactor.listener import Listener, bind, bind_unix, listening
+from reactor.listener import Listener, bind, bind_unix, identity, listening
 
 SHARES_OUT = sys.platform.startswith("linux")
 SHORTEST, LONGEST = 0.1, 10.0  # seconds between the death of a worker and the next
@@ -73,17 +73,17 @@ def _twin(sock: socket.socket) -> socket.socket:
 class Worker(Protocol):
     """One process, and the parent's end of its lifeline.  Raises OSError where no process can be had."""
 
-    def __init__(self, slot: Slot, generation: int, command: Sequence[str], reactor: Reactor,
+    def __init__(self, slot: Slot, command: Sequence[str], reactor: Reactor,
                  on_ready: Callable[[Worker], object]) -> None:
         self.slot = slot
-        self.generation = generation
         self.born = reactor.time()
         self._on_ready = on_ready
         ours, theirs = socket.socketpair()
-        numbers = [sock.fileno() for sock in (theirs, *slot.sockets)]
+        descriptors = [sock.fileno() for sock in (theirs, *slot.sockets)]
+        born_with = ",".join(map(str, (slot.number, *descriptors)))
         try:
             # In a session of its own it hears no Ctrl-C and no hangup: these are for the parent to understand.
-            self.process = subprocess.Popen([*command, "--worker", ",".join(map(str, numbers))], pass_fds=numbers,
+            self.process = subprocess.Popen([*command, "--worker", born_with], pass_fds=descriptors,
                                             stdin=subprocess.DEVNULL, start_new_session=True)
         except OSError:
             ours.close()
@@ -114,7 +114,7 @@ class Supervisor:
         self._complain: Say = lambda text: complain(f"{name}: {text}")
         self._on_ready: Optional[Callable[[], object]] = on_ready  # called once, when all listen
         self._workers: Set[Worker] = set()  # every process that has not been reaped
-        self._generation = 0  # how often SIGHUP came
+        self._old: Set[Worker] = set()  # those from before the last SIGHUP, until all who serve are younger
         self._ending = False
         # Under nohup a hangup is to be survived.
         self._had_terminal = signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN and has_terminal()
@@ -132,7 +132,7 @@ class Supervisor:
         if self._ending or slot.coming is not None:
             return
         try:
-            slot.coming = Worker(slot, self._generation, self._command, self._reactor, self._listens)
+            slot.coming = Worker(slot, self._command, self._reactor, self._listens)
         except OSError as exc:
             self._follow(slot, f"worker {slot.number} cannot be started ({exc.strerror})", young=True)
         else:
@@ -146,8 +146,7 @@ class Supervisor:
             self._on_ready = None
         if before is not None:
             before.retire()
-            if not self._replace_next():
-                self._complain("all workers are new")
+        self._replace_next()
 
     def _reap(self) -> None:
         for worker in [worker for worker in self._workers if worker.process.poll() is not None]:
@@ -164,13 +163,14 @@ class Supervisor:
         else:
             slot.coming = None
         young = self._reactor.time() - worker.born < YOUNG
-        self._follow(slot, f"worker {slot.number} ended ({ending(worker.process.returncode)})", young)
+        self._follow(slot, f"worker {slot.number} ended ({ending(worker.process.returncode)})", young, worker)
+        self._replace_next()
 
-    def _follow(self, slot: Slot, what: str, young: bool) -> None:
+    def _follow(self, slot: Slot, what: str, young: bool, worker: Optional[Worker] = None) -> None:
         if slot.serving is not None:
             self._complain(f"the new {what}, so the old ones go on")
-            for serving in [slot.serving for slot in self._slots if slot.serving is not None]:
-                serving.generation = self._generation
+            if worker not in self._old:  # there was no SIGHUP since it started, which would be another try
+                self._old.clear()
         elif slot.coming is None:
             slot.pause = min(2 * slot.pause, LONGEST) if young and slot.pause else SHORTEST
             self._complain(f"{what}, the next one starts in {slot.pause:.1f} s")
@@ -180,18 +180,19 @@ class Supervisor:
         if self._had_terminal and not has_terminal():
             self._end(signal.SIGHUP)  # its window was closed: who else could end it now?
             return
-        self._generation += 1
+        self._old = set(self._workers)
         self._replace_next()
 
-    def _replace_next(self) -> bool:
-        """Start a successor to one worker from before the last SIGHUP; false where there is none left."""
+    def _replace_next(self) -> None:
+        """Start a successor to one worker from before the last SIGHUP; say so where there is none left."""
         if any(slot.coming is not None for slot in self._slots):
-            return True  # one at a time
+            return  # one at a time
         for slot in self._slots:
-            if slot.serving is not None and slot.serving.generation < self._generation:
-                self._start(slot)
-                return True
-        return False
+            if slot.serving in self._old:
+                return self._start(slot)
+        if self._old:
+            self._old.clear()
+            self._complain("all workers are new")
 
     def _end(self, signum: int) -> None:
         if self._ending:
@@ -211,6 +212,9 @@ class Supervisor:
 
 def supervise(reactor: Reactor, name: str, slots: List[Slot], unix: Optional[str], **say: Any) -> None:
     """Keep a worker in each slot until Ctrl-C or SIGTERM; then close the sockets, and remove the Unix socket's file."""
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signum, signal.SIG_IGN)  # what the closing reactor restores: the end shall not be interrupted
+    file = identity(unix) if unix is not None else None
     try:
         Supervisor(reactor, name, slots, same_program(), **say).begin()
         reactor.run()
@@ -218,7 +222,7 @@ def supervise(reactor: Reactor, name: str, slots: List[Slot], unix: Optional[str
         for slot in slots:
             for sock in slot.sockets:
                 sock.close()
-        if unix is not None and os.path.exists(unix):
+        if unix is not None and file is not None and identity(unix) == file:
             os.unlink(unix)
 
 
@@ -259,7 +263,7 @@ class Lifeline(Protocol):
 
 
 def numbers(text: str) -> List[int]:
-    """The descriptors that a worker is born with: its lifeline, and what it listens on."""
+    """What a worker is born with: its number, and the descriptors of its lifeline and of what it listens on."""
     return list(map(int, text.split(",")))
 
 

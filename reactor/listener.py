@@ -59,7 +59,7 @@ class Listener(Endpoint):
         self._complained = -QUIET
         # The Unix socket to remove at the end; another server may have put its own there meanwhile.
         self._path = path
-        self._inode = _identity(path) if path else None
+        self._inode = identity(path) if path else None
         self._left = self._one_left  # one bound method for all the connections
         loop.working_set.urgent.update(sock.fileno() for sock in sockets)
         self._resume()
@@ -177,7 +177,7 @@ class Listener(Endpoint):
             self.loop.working_set.urgent.discard(sock.fileno())
             sock.close()
         self._sockets = []
-        if self._path and self._inode and _identity(self._path) == self._inode:
+        if self._path and self._inode and identity(self._path) == self._inode:
             os.unlink(self._path)
         self.loop.forget(self)
 
@@ -244,7 +244,8 @@ def _is_left_over(path: str) -> bool:
     return False
 
 
-def _identity(path: Any) -> Any:
+def identity(path: Any) -> Any:
+    """What tells the file at `path` from another one that takes its name; None where there is none."""
     try:
         status = os.stat(path)
         return status.st_dev, status.st_ino

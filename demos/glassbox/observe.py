@@ -59,7 +59,9 @@ def observed(reactor: EventLoop, options: argparse.Namespace, parser: argparse.A
         elif options.record_bytes:
             parser.error("--record-bytes needs a file to write to: --record FILE")
         if options.trace and sys.stderr is not None:
-            printer = (BriefPrinter if options.trace == "brief" else Printer)(sys.stderr, reactor.time())
+            worker = getattr(options, "worker", None)  # of several that share this stderr
+            printer = (BriefPrinter if options.trace == "brief" else Printer)(
+                sys.stderr, reactor.time(), f"worker {worker[0]} " if worker else "")
             stack.callback(printer.close)
             observers.append(printer)
         if options.doctor:

@@ -40,15 +40,19 @@ def line(event: Event, began: float = 0.0, colour: bool = False) -> str:
 
 
 class Printer(Lines):
-    """An observer that prints each event as a line.  A stream that breaks ends the trace, and nothing else."""
+    """An observer that prints each event as a line.  A stream that breaks ends the trace, and nothing else.
+
+    Each line begins with `whose`, where several share the stream.
+    """
 
     title = f"{'seconds':>10} {'turn':>6}  {'who':<5} what\n"
 
-    def __init__(self, stream: TextIO, now: float) -> None:
+    def __init__(self, stream: TextIO, now: float, whose: str = "") -> None:
         super().__init__(now, partial(line, colour=True) if wants_colour(stream) else line, {})
         self._stream: Optional[TextIO] = stream
         self._at_once = stream.isatty()
         self._above = self.title  # until the first line
+        self._whose = whose
 
     def __call__(self, event: Event) -> None:
         """Take one event; never raises for what happens to the stream."""
@@ -62,6 +66,8 @@ class Printer(Lines):
 
     def _write(self, lines: str) -> None:
         text, self._above = self._above + lines, ""
+        if self._whose:
+            text = "".join([f"{self._whose}{line}\n" for line in text.split("\n")[:-1]])
         if self._stream is not None:
             try:
                 self._stream.write(text)
@@ -75,8 +81,8 @@ class BriefPrinter(Printer):
 
     title = f"{'seconds':>10} {'turn':>6}  {'asleep':>9}  what\n"
 
-    def __init__(self, stream: TextIO, now: float) -> None:
-        super().__init__(stream, now)
+    def __init__(self, stream: TextIO, now: float, whose: str = "") -> None:
+        super().__init__(stream, now, whose)
         self._done = Deeds()
 
     def __call__(self, event: Event) -> None:

@@ -155,7 +155,7 @@ class Pauses(Case):
         supervisor = self.supervisor("", slot)
         supervisor._command = [sys.executable, "-c", "import os, signal, sys, time; "
                                "signal.signal(signal.SIGTERM, signal.SIG_IGN); "
-                               "os.write(int(sys.argv[2]), b'!'); time.sleep(60)"]
+                               "os.write(int(sys.argv[2][2:]), b'!'); time.sleep(60)"]
         supervisor.begin()
         self.reactor.call_later(PATIENCE, self.reactor.stop)
         self.reactor.run(until=lambda: slot.serving)
@@ -163,6 +163,83 @@ class Pauses(Case):
         supervisor._end(signal.SIGTERM)
         self.reactor.run()
         self.assertEqual(worker.process.returncode, -signal.SIGKILL)
+
+
+@unittest.skipUnless(POSIX, "workers")
+class Hangups(Case):
+    """SIGHUP at moments when something else is going on."""
+    GOOD = [sys.executable, "-S", "-c", "import os, sys, time; os.write(int(sys.argv[2][2:]), b'!'); time.sleep(60)"]
+
+    def setUp(self):
+        super().setUp()
+        self.reactor = self.open_real_reactor()
+        self.complaints = []
+        self.slots = [Slot(1, []), Slot(2, [])]
+        self.supervisor = Supervisor(self.reactor, "test", self.slots, self.GOOD, say=id,
+                                     complain=self.complaints.append, on_ready=lambda: None)
+        self.supervisor.begin()
+
+    def tearDown(self):
+        self.supervisor._kill()
+        self.supervisor._end(signal.SIGTERM)
+        self.reactor.run()
+        super().tearDown()
+
+    def until(self, condition):
+        limit = self.reactor.call_later(PATIENCE, self.reactor.stop)
+        self.reactor.run(until=condition)
+        limit.cancel()
+        self.assertTrue(condition(), self.complaints)
+
+    def until_all_serve(self):
+        self.until(lambda: all(slot.serving and not slot.coming for slot in self.slots))
+        return {slot.serving for slot in self.slots}
+
+    def until_renewed(self):
+        self.until(lambda: "test: all workers are new" in self.complaints)
+        return self.until_all_serve()
+
+    def test_while_the_first_ones_start_they_are_replaced_too(self):
+        first = {slot.coming for slot in self.slots}
+        self.supervisor._renew()
+        self.assertFalse(first & self.until_renewed())
+
+    def test_while_one_that_died_is_followed_all_are_replaced(self):
+        before = self.until_all_serve()
+        self.slots[0].serving.process.kill()
+        self.until(lambda: self.slots[0].coming)
+        before.add(self.slots[0].coming)
+        self.supervisor._renew()
+        self.assertFalse(before & self.until_renewed())
+
+    def test_who_dies_while_its_successor_starts_does_not_keep_the_others_from_theirs(self):
+        before = self.until_all_serve()
+        self.supervisor._renew()
+        self.slots[0].serving.process.kill()
+        self.slots[0].serving.process.wait()
+        self.supervisor._reap()
+        self.assertFalse(before & self.until_renewed())
+
+    def test_while_a_new_one_fails_there_is_another_try(self):
+        before = self.until_all_serve()
+        self.supervisor._command = ["false"]
+        self.supervisor._renew()
+        self.supervisor._command = self.GOOD  # and now the mistake is mended
+        self.supervisor._renew()
+        self.assertFalse(before & self.until_renewed())
+        self.assertIn("so the old ones go on", self.complaints[0])
+
+
+@unittest.skipUnless(POSIX, "workers")
+class Traces(unittest.TestCase):
+
+    def test_each_line_says_whose_it_is(self):
+        with Workers("echo_server", "--port", 0, "--trace") as server:
+            with connected(server.port) as sock:
+                self.assertTrue(echoes(sock))
+            lines = server.end()[2].splitlines()
+        self.assertEqual({line[:9] for line in lines}, {"worker 1 ", "worker 2 "}, lines)
+        self.assertEqual(sum("recv: 5 bytes" in line for line in lines), 1, lines)
 
 
 class Load:
@@ -230,6 +307,15 @@ class Replacement(unittest.TestCase):
                 self.assertEqual(server.end()[0], 0)
             self.assertFalse(os.path.exists(path))
 
+    def test_a_socket_that_another_server_put_in_its_place_stays(self):
+        with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as other:
+            path = os.path.join(folder, "echo")
+            with Workers("echo_server", "--unix", path) as server:
+                os.rename(path, path + ".old")
+                other.bind(path)
+                self.assertEqual(server.end()[0], 0)
+            self.assertTrue(os.path.exists(path))
+
     def test_the_new_ones_read_their_files_anew_and_the_old_ones_stay_where_that_fails(self):
         def office():
             return client("address_book_client", "127.0.0.1", server.port, stdin=b"Ann\n").stdout.decode()
@@ -277,6 +363,14 @@ class Ends(unittest.TestCase):
                     self.assertEqual((status, out, err), (0, f"echo stops: {signum.name}\n", ""))
                     self.assertLess(seconds, PROMPT)
 
+    def test_an_impatient_second_ctrl_c_does_not_interrupt_the_end(self):
+        with Workers("echo_server", "--port", 0) as server:
+            server.process.send_signal(signal.SIGINT)
+            while server.process.poll() is None:
+                server.process.send_signal(signal.SIGINT)
+                time.sleep(0.001)
+            self.assertEqual(server.end()[:3], (0, "echo stops: SIGINT\n", ""))
+
     def test_a_terminal_that_is_closed_ends_it(self):
         import pty  # not on Windows
         with warnings.catch_warnings():
@@ -317,6 +411,7 @@ class Sockets(Case):
         mistakes = {("echo_server", "--workers", 0): "from 1 to 256",
                     ("echo_server", "--workers", "x"): "from 1 to 256",
                     ("uppercase_server", "--udp", "--workers", 2): "--workers",
+                    ("echo_server", "--record-bytes", "--workers", 2): "--record",
                     ("http_server", "--directory", "/nowhere", "--workers", 2): "--directory"}
         running = {arguments: subprocess.Popen(program(*arguments), cwd=ROOT, stdout=subprocess.PIPE,
                                                stderr=subprocess.PIPE) for arguments in mistakes}
