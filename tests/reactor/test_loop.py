@@ -287,6 +287,33 @@ class TestMending(LoopCase):
             reactor.turn(0)
         self.assertIs(problem, caught.exception)
 
+    def test_who_leaves_while_select_sleeps_does_not_end_the_loop(self):
+        """Edge cases 6 and 157: a signal's handler runs inside select, which then goes on with what it was asked."""
+        def leave_behind(answer):
+            def select(readers, writers, third, timeout):
+                if watchers:
+                    watchers.pop().cancel()
+                    ours.close()
+                    if isinstance(answer, Exception):
+                        raise answer
+                    return [answer], [], []
+                return [], [], []
+            return select
+        for closed in (True, False):
+            for add in ("add_reader", "add_writer"):
+                with self.subTest(closed=closed, add=add):
+                    ours, _ = self.pair()
+                    reactor = self.open_reactor(
+                        select=leave_behind(OSError(9, "a bad descriptor") if closed else ours.fileno()))
+                    watchers = [getattr(reactor, add)(ours, self.note, "never")]
+                    self.assertEqual([0, 0], [reactor.turn(0), reactor.turn(0)])
+        self.assertEqual([], self.ran)
+
+    def test_an_answer_that_was_never_asked_for_is_raised(self):
+        """Edge case 8."""
+        with self.assertRaises(KeyError):
+            self.open_reactor(select=Scripted(([77], [], []))).turn(0)
+
     def test_a_watcher_cancelled_while_others_are_mended_is_not_blamed(self):
         """Edge case 8: one connection, watched in both directions, is one line."""
         ours, peer = self.pair(4096)
