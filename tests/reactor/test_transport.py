@@ -531,6 +531,34 @@ class WritingTest(TransportCase):
             self.reactor.turn(0)
             self.assertEqual(sent, sock.sent)
 
+    def test_a_write_that_a_wrong_thread_cannot_queue_leaves_the_connection_usable(self):
+        """Edge case 156: it is refused, and later writes do not wait for ever behind it."""
+        transport, _, sock = self.script(*errors(errno.EAGAIN), 100)
+        refused = []
+
+        def intrude():
+            with self.assertRaisesRegex(RuntimeError, "another thread"):
+                transport.write(b"from a wrong thread")
+            refused.append(True)
+
+        def start():
+            thread = threading.Thread(target=intrude)
+            thread.start()
+            thread.join()
+            self.reactor.stop()
+        self.reactor.call_soon(start)
+        self.reactor.run()
+        transport.write(b"hello")
+        self.assertEqual(([True], b"hello"), (refused, sock.sent))
+
+    def test_a_loss_while_sending_resumes_nobody(self):
+        """Edge cases 113, 119: also where the marks were raised meanwhile."""
+        transport, protocol, sock = self.script(*errors(errno.EAGAIN, errno.EPIPE))
+        transport.write(b"x" * BIG)
+        transport.set_write_buffer_limits(high=4 * BIG, low=2 * BIG)
+        self.settle()
+        self.assertEqual(["connection_made", "pause_writing", "connection_lost"], protocol.calls)
+
     def test_writability_is_asked_for_only_while_something_is_queued(self):
         """Edge case 130: a socket with room is always writable, so asking in vain spins."""
         transport, _, sock = self.script(100, 1)
