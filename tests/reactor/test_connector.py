@@ -219,6 +219,16 @@ class TestConnecting(ConnectorCase):
         run_turns(self.reactor, lambda: self.protocol.calls)
         self.assertTrue(self.protocol.transport.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
 
+    def test_a_peer_that_left_before_it_could_be_told_so_is_no_error(self):
+        """Edge case 70: then setsockopt fails on some systems; recv has the last word."""
+        def refuse(*args):
+            raise OSError(errno.EINVAL, "the peer has left")
+        fake = self.scripted((errno.EINPROGRESS, 0))
+        self.connector()
+        fake.made[0].family, fake.made[0].setsockopt = socket.AF_INET, refuse
+        run_turns(self.reactor, lambda: self.protocol.calls or self.errors)
+        self.assertEqual((["connection_made"], []), (self.protocol.calls, self.errors))
+
     def test_repr_tells_where(self):
         self.assertEqual("<Connector #1 to 192.0.2.1:7>", repr(self.connect("192.0.2.1", 7)))
 

@@ -219,8 +219,8 @@ class TestRegistration(LoopCase):
         scripted = Scripted(([], [], []), ([ours.fileno()], [], []))
         reactor = self.open_reactor(select=scripted)
         _, protocol = reactor.adopt(Recorder, ours)
-        reactor.turn(0)
-        reactor.turn(0)
+        for _ in range(4):  # connection_lost would come a turn later
+            reactor.turn(0)
         self.assertEqual(["connection_made"], protocol.calls)
 
     def test_end_of_file_is_found_by_recv(self):
@@ -620,6 +620,14 @@ class TestRunning(LoopCase):
         self.reactor.run()
         self.assertEqual((["one turn"], 1), (self.ran, self.reactor.turns - before))
 
+    def test_stop_before_run_does_not_sleep_first(self):
+        """Edge case 36."""
+        scripted = Scripted()
+        reactor = self.open_reactor(select=scripted)
+        reactor.stop()
+        reactor.run()
+        self.assertEqual([0.0], [asked[3] for asked in scripted.asked])
+
     def test_run_again_after_stop(self):
         """Edge case 37."""
         for _ in range(3):
@@ -670,7 +678,8 @@ class TestRunning(LoopCase):
         reactor.call_later(60, int)
         reactor.turn()
         reactor.turn(0.1)
-        self.assertEqual([0.5, 0.5, 0.1], [asked[3] for asked in scripted.asked])
+        reactor.turn(60)
+        self.assertEqual([0.5, 0.5, 0.1, 0.5], [asked[3] for asked in scripted.asked])
 
     @unittest.skipIf(sys.platform == "win32", "Windows wakes twice a second")
     def test_with_nothing_to_do_the_loop_sleeps_for_ever(self):

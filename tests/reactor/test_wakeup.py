@@ -268,6 +268,7 @@ class TestSignals(Case):
 SLEEPER = """
 import functools, signal, sys
 from reactor import Reactor
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell lets what it runs in the background ignore it
 with Reactor() as reactor:
     if sys.argv[1] == "handler":
         reactor.add_signal_handler(signal.SIGINT, reactor.stop)
