@@ -203,6 +203,16 @@ class TestConnecting(ConnectorCase):
             run_turns(self.reactor, lambda: not self.reactor.endpoints - {listener})
         self.assertIn("ZeroDivisionError", logged.output[0])
 
+    def test_a_protocol_that_raises_at_once_loses_its_connection(self):
+        """Edge case 30: blamed is the connection, which on_error is not told of any more."""
+        listener = self.reactor.listen(Recorder)
+        self.protocol = Recorder(connection_made=lambda protocol: 1 / 0)
+        self.connect("127.0.0.1", listener.port)
+        with self.assertLogs("reactor", "ERROR"):
+            run_turns(self.reactor, lambda: self.protocol.lost)
+        self.assertIsInstance(self.protocol.lost[0], ZeroDivisionError)
+        self.assertEqual([], self.errors)
+
     def test_without_on_error_the_error_is_logged(self):
         self.scripted((errno.ECONNREFUSED, None))
         connector = Connector(self.reactor, self.factory, "somewhere:7", 10.0)

@@ -211,6 +211,22 @@ class TestExhaustion(ListenerCase):
                 self.assertEqual(1, listener.connections)
                 listener.close()
 
+    def test_the_first_complaint_is_heard_on_a_machine_that_has_just_started(self):
+        """Edge case 63: a clock that begins at nothing is not mistaken for a complaint a moment ago."""
+        self.clock.now = 0.0
+        self.scripted(OSError(errno.EMFILE, "too many"))
+        with self.assertLogs("reactor", "WARNING"):
+            self.reactor.turn(0)
+
+    def test_who_listens_is_part_of_every_look(self):
+        """Edge case 42: however busy the others are; and no longer than it listens."""
+        before = set(self.reactor.working_set.urgent)
+        self.assertEqual({self.reactor.wakeup.fileno()}, before)
+        listener = self.listen()
+        self.assertEqual({*before, listener._sockets[0].fileno()}, self.reactor.working_set.urgent)
+        listener.close()
+        self.assertEqual(before, self.reactor.working_set.urgent)
+
     def test_a_connection_that_ends_ends_the_pause(self):
         """Edge case 63: a descriptor is free again, so nobody needs to wait for the timer."""
         listener, sock = self.scripted(self.client_pair(), OSError(errno.EMFILE, "too many"), self.client_pair())
