@@ -277,11 +277,11 @@ class HttpServer(Protocol):
                                        int(self._wall_time()))
         if head.method == "HEAD" or response.status in WITHOUT_BODY:
             body = b""
+        self._end_exchange(response.status, len(body), closes)  # first: who has the answer may look at the log
         if self._serving:
             self._collect(prefix + body)
         else:
             self._write(prefix + body)
-        self._end_exchange(response.status, len(body), closes)
 
     def _send_in_pieces(self, response: Response, body: Union[FileSlice, Stream]) -> None:
         """A long file, or a stream: the head now, the body as the peer takes it."""
