@@ -17,6 +17,10 @@ SILENCE = 0.5
 LINGER = 2.0
 
 
+# Requests answered in one go: one read can bring a hundred thousand, and meanwhile nobody else is served.
+MOST = 1000
+
+
 class RequestReply(Protocol):
     """Answer each request in turn; a subclass says how, in `answer`.
 
@@ -24,15 +28,16 @@ class RequestReply(Protocol):
     which nothing more of it arrived.  Each reply ends with CRLF.  A line above the
     limit of `LineBuffer` gets one message and ends the conversation.
 
-    While writing is paused no request is answered and nothing is read.
+    While writing is paused no request is answered and nothing is read.  After MOST requests in one go the others
+    get their turn first.
     """
 
-    __slots__ = ("_call_later", "_lines", "_silence", "_linger", "_paused", "_transport")
+    __slots__ = ("_call_later", "_lines", "_wait", "_linger", "_paused", "_transport")
 
     def __init__(self, *, call_later: CallLater) -> None:
         self._call_later = call_later
         self._lines = LineBuffer()
-        self._silence: Optional[Cancellable] = None  # runs only while an unended request is pending
+        self._wait: Optional[Cancellable] = None  # runs only while a request is pending: for its end, or for its turn
         self._linger: Optional[Cancellable] = None
         self._paused = False
 
@@ -47,17 +52,17 @@ class RequestReply(Protocol):
         self._transport = transport
 
     def data_received(self, data: bytes) -> None:
-        self._stop_silence()
+        self._stop_waiting()
         self._lines.feed(data)
         self._answer_lines()
 
     def eof_received(self) -> None:
-        self._stop_silence()
+        self._stop_waiting()
         if self._lines.pending:
             self._answer_rest()
 
     def connection_lost(self, exc: Optional[BaseException]) -> None:
-        self._stop_silence()
+        self._stop_waiting()
         if self._linger is not None:
             self._linger.cancel()
 
@@ -72,18 +77,27 @@ class RequestReply(Protocol):
 
     def _answer_lines(self) -> None:
         try:
-            for request in self._lines:
+            for answered, request in enumerate(self._lines, 1):
                 self._reply(request)
                 if self._paused or self._transport.is_closing():
+                    return
+                if answered == MOST:
+                    self._transport.pause_reading()
+                    self._wait = self._call_later(0, self._go_on)
                     return
         except LineTooLong as exc:
             self._transport.write(b"%s; goodbye\r\n" % str(exc).encode())
             self._end()
         if self._lines.pending:
-            self._silence = self._call_later(SILENCE, self._answer_rest)
+            self._wait = self._call_later(SILENCE, self._answer_rest)
+
+    def _go_on(self) -> None:
+        self._wait = None
+        self._transport.resume_reading()
+        self._answer_lines()
 
     def _answer_rest(self) -> None:
-        self._silence = None
+        self._wait = None
         self._reply(self._lines.take_rest())
 
     def _reply(self, request: bytes) -> None:
@@ -98,7 +112,7 @@ class RequestReply(Protocol):
         self._transport.write_eof()
         self._linger = self._call_later(LINGER, self._transport.close)
 
-    def _stop_silence(self) -> None:
-        if self._silence is not None:
-            self._silence.cancel()
-            self._silence = None
+    def _stop_waiting(self) -> None:
+        if self._wait is not None:
+            self._wait.cancel()
+            self._wait = None

@@ -92,21 +92,21 @@ class EventLoop(trace.Observable):
             self._tell_what_is_asked(timeout, patience)
             began = self.time()
         reading, writing, third = self.asked or self._ask()
+        ready = []
         try:
             if len(readers) < MANY:
                 readable, writable, failed = self.select(reading, writing, third, timeout)
             else:
                 readable, writable, failed = self._look(reading, writing, third, timeout)
+            for fd in readable:  # a comprehension costs a call, which most turns would pay for one socket
+                ready.append(readers[fd])
+            if writable or failed:
+                ready += [self._writers[fd] for fd in dict.fromkeys((*writable, *failed))]
         except InterruptedError:
             return 0
-        except (OSError, ValueError) as exc:
+        except (OSError, ValueError, KeyError) as exc:
             self._mend(exc)
             return 0
-        ready = []
-        for fd in readable:  # a comprehension costs a call, which most turns would pay for one socket
-            ready.append(readers[fd])
-        if writable or failed:
-            ready += [self._writers[fd] for fd in dict.fromkeys((*writable, *failed))]
         if began is not None:  # an observer that came while select slept hears whole turns from the next one on
             names, count = [called(watcher)[0] for watcher in ready], len(readable)
             self.tell("ready", readable=names[:count], writable=names[count:], slept=self.time() - began)
@@ -193,10 +193,10 @@ class EventLoop(trace.Observable):
             owner.fail(exc)
 
     def _mend(self, exc: Exception) -> None:
-        """Drop whoever select choked on; raise where nobody can be found, since going on would spin."""
+        """Drop whoever select choked on; raise where it was nobody, since going on would spin."""
         watchers = [*self._readers.values(), *self._writers.values()]
         culprits = [watcher for watcher in watchers if _ask_about(watcher.fd) is not None]
-        if not culprits:
+        if not culprits and self.asked is not None:  # else a signal's handler cancelled somebody while select slept
             raise exc
         for watcher in culprits:
             callback = watcher.callback

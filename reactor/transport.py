@@ -201,8 +201,8 @@ class StreamTransport(SocketEndpoint):
 
     def _enqueue(self, data: Chunk) -> None:
         if self._queue is None:
+            self._watch_writing()  # first, since it refuses a wrong thread
             self._queue = OutboundQueue()
-            self._watch_writing()
         self._queue.append(data)
         self.loop.largest = max(self.loop.largest, self._queue.size)
         self.tell("queued", size=len(data), depth=self._queue.size)

@@ -138,7 +138,7 @@ class Blackjack(RequestReply):
 
     def _end(self) -> None:
         self._ended = True
-        self._stop_silence()
+        self._stop_waiting()
         self._stop_idle()
         super()._end()
 

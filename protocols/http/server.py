@@ -29,6 +29,8 @@ from protocols.http.render import (CONTINUE, PIECE, WITHOUT_BODY, chunked, count
 
 # How many pieces of a body are sent before other connections get their turn.
 PIECES = 16
+# How many heads, ends and pieces of requests: one read can bring ten thousand requests.
+EVENTS = 1000
 
 # Whom the answer to a request without a readable head is made for.
 _NOBODY = RequestHead("GET", "", "", "", (1, 1), Headers(), "", 0, False, False)
@@ -167,7 +169,12 @@ class HttpServer(Protocol):
         if self._serving:
             return
         self._serving = True
+        left = EVENTS
         while not (self._busy or self._paused or self._closing):
+            if not left:
+                self._let_others_first()
+                break
+            left -= 1
             event = self._parser.next_event()
             if event is None:
                 break
@@ -175,6 +182,15 @@ class HttpServer(Protocol):
         self._serving = False
         self._flush()
         self._settle()
+
+    def _let_others_first(self) -> None:
+        self._busy = True
+        self._pause_reading()
+        self._call_later(0, self._go_on)
+
+    def _go_on(self) -> None:
+        self._busy = False
+        self._serve()
 
     def _settle(self) -> None:
         """Close, or read on, if nothing is being answered any more."""
@@ -261,11 +277,11 @@ class HttpServer(Protocol):
                                        int(self._wall_time()))
         if head.method == "HEAD" or response.status in WITHOUT_BODY:
             body = b""
+        self._end_exchange(response.status, len(body), closes)  # first: who has the answer may look at the log
         if self._serving:
             self._collect(prefix + body)
         else:
             self._write(prefix + body)
-        self._end_exchange(response.status, len(body), closes)
 
     def _send_in_pieces(self, response: Response, body: Union[FileSlice, Stream]) -> None:
         """A long file, or a stream: the head now, the body as the peer takes it."""

@@ -5,7 +5,7 @@ from datetime import datetime
 from protocols.address_book import AddressBook, Book
 from protocols.clock import Clock
 from protocols.lines import LIMIT
-from protocols.request_reply import LINGER, SILENCE, RequestReply
+from protocols.request_reply import LINGER, MOST, SILENCE, RequestReply
 
 from .fakes import FakeClock, connect, splits
 
@@ -29,6 +29,32 @@ class RequestReplyCase(unittest.TestCase):
 
     def assertSent(self, expected):
         self.assertEqual(bytes(self.transport.sent), expected)
+
+
+class FairnessTest(RequestReplyCase):
+    def test_many_requests_at_once_are_answered_a_part_at_a_time(self):
+        """Edge case 129: who sends a hundred thousand in one read keeps nobody waiting; nothing is read meanwhile."""
+        self.connect()
+        self.receive(b"x\n" * (2 * MOST + 1) + b"y")
+        self.assertEqual((MOST, False), (self.transport.sent.count(b"[x]"), self.transport.reading))
+        self.clock.advance(0)
+        self.assertEqual((2 * MOST + 1, True), (self.transport.sent.count(b"[x]"), self.transport.reading))
+        self.clock.advance(SILENCE)
+        self.assertSent(b"[x]\r\n" * (2 * MOST + 1) + b"[y]\r\n")
+
+    def test_who_leaves_meanwhile_is_answered_no_more(self):
+        self.connect()
+        self.receive(b"x\n" * 2 * MOST)
+        self.protocol.connection_lost(None)
+        self.clock.advance(SILENCE)
+        self.assertEqual(MOST, self.transport.sent.count(b"[x]"))
+
+    def test_the_last_request_of_a_part_may_end_the_conversation(self):
+        self.connect()
+        self.receive(b"x\n" * (MOST - 1) + b"bye\n" + b"x\n" * MOST)
+        self.clock.advance(0)
+        self.assertEqual((True, True, MOST - 1),
+                         (self.transport.eof, self.transport.reading, self.transport.sent.count(b"[x]")))
 
 
 class FramingTest(RequestReplyCase):

@@ -203,6 +203,16 @@ class TestConnecting(ConnectorCase):
             run_turns(self.reactor, lambda: not self.reactor.endpoints - {listener})
         self.assertIn("ZeroDivisionError", logged.output[0])
 
+    def test_a_protocol_that_raises_at_once_loses_its_connection(self):
+        """Edge case 30: blamed is the connection, which on_error is not told of any more."""
+        listener = self.reactor.listen(Recorder)
+        self.protocol = Recorder(connection_made=lambda protocol: 1 / 0)
+        self.connect("127.0.0.1", listener.port)
+        with self.assertLogs("reactor", "ERROR"):
+            run_turns(self.reactor, lambda: self.protocol.lost)
+        self.assertIsInstance(self.protocol.lost[0], ZeroDivisionError)
+        self.assertEqual([], self.errors)
+
     def test_without_on_error_the_error_is_logged(self):
         self.scripted((errno.ECONNREFUSED, None))
         connector = Connector(self.reactor, self.factory, "somewhere:7", 10.0)
@@ -218,6 +228,16 @@ class TestConnecting(ConnectorCase):
         self.connect("127.0.0.1", listener.port)
         run_turns(self.reactor, lambda: self.protocol.calls)
         self.assertTrue(self.protocol.transport.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+
+    def test_a_peer_that_left_before_it_could_be_told_so_is_no_error(self):
+        """Edge case 70: then setsockopt fails on some systems; recv has the last word."""
+        def refuse(*args):
+            raise OSError(errno.EINVAL, "the peer has left")
+        fake = self.scripted((errno.EINPROGRESS, 0))
+        self.connector()
+        fake.made[0].family, fake.made[0].setsockopt = socket.AF_INET, refuse
+        run_turns(self.reactor, lambda: self.protocol.calls or self.errors)
+        self.assertEqual((["connection_made"], []), (self.protocol.calls, self.errors))
 
     def test_repr_tells_where(self):
         self.assertEqual("<Connector #1 to 192.0.2.1:7>", repr(self.connect("192.0.2.1", 7)))

@@ -262,6 +262,15 @@ class TestSending(DatagramCase):
         transport.sendto(bytes(MOST_QUEUED // 4), ADDRESS)
         self.assertEqual(7, transport.dropped)
 
+    def test_what_has_left_makes_room(self):
+        """Edge case 127: only what still waits is counted."""
+        transport, _, sock = self.opened()
+        for _ in range(6):
+            sock.script.extend([NOT_NOW, 1])
+            transport.sendto(bytes(MOST_QUEUED // 4), ADDRESS)
+            run_turns(self.reactor)
+        self.assertEqual((6, 0), (len(sock.sent), transport.dropped))
+
     def test_empty_datagrams_do_not_fill_the_memory(self):
         """Edge case 127: each costs memory although it has no bytes, so their number must have a bound as well."""
         transport, protocol, sock = self.opened(NOT_NOW)

@@ -211,6 +211,22 @@ class TestExhaustion(ListenerCase):
                 self.assertEqual(1, listener.connections)
                 listener.close()
 
+    def test_the_first_complaint_is_heard_on_a_machine_that_has_just_started(self):
+        """Edge case 63: a clock that begins at nothing is not mistaken for a complaint a moment ago."""
+        self.clock.now = 0.0
+        self.scripted(OSError(errno.EMFILE, "too many"))
+        with self.assertLogs("reactor", "WARNING"):
+            self.reactor.turn(0)
+
+    def test_who_listens_is_part_of_every_look(self):
+        """Edge case 42: however busy the others are; and no longer than it listens."""
+        before = set(self.reactor.working_set.urgent)
+        self.assertEqual({self.reactor.wakeup.fileno()}, before)
+        listener = self.listen()
+        self.assertEqual({*before, listener._sockets[0].fileno()}, self.reactor.working_set.urgent)
+        listener.close()
+        self.assertEqual(before, self.reactor.working_set.urgent)
+
     def test_a_connection_that_ends_ends_the_pause(self):
         """Edge case 63: a descriptor is free again, so nobody needs to wait for the timer."""
         listener, sock = self.scripted(self.client_pair(), OSError(errno.EMFILE, "too many"), self.client_pair())
@@ -276,6 +292,10 @@ class TestLimits(ListenerCase):
         run_turns(self.reactor)
         self.assertEqual((2, 3), (listener.connections, len(self.protocols)))
         self.assert_quiet(self.reactor)
+        for client in clients[1:3]:
+            client.close()
+        run_turns(self.reactor)
+        self.assertEqual((1, set()), (listener.connections, self.reactor.waiting), "with room nobody waits")
 
     def test_two_listeners_keep_count_for_themselves(self):
         """Edge case 73."""
@@ -492,11 +512,11 @@ class TestBinding(ListenerCase):
     @unittest.skipUnless(socket.has_ipv6, "no IPv6")
     def test_both_families_are_served_side_by_side(self):
         """Edge case 76: IPV6_V6ONLY, so that the two do not take each other's port."""
-        self.addresses("::1", "127.0.0.1")
+        self.addresses("::", "0.0.0.0")  # Linux keeps ::1 to itself without being asked
         listener = self.listen(host="somewhere")
         if len(listener.addresses) == 1:
-            self.skipTest("this machine has no ::1")
-        self.assertEqual([f"[::1]:{listener.port}", f"127.0.0.1:{listener.port}"], listener.addresses)
+            self.skipTest("this machine has no IPv6")
+        self.assertEqual([f"[::]:{listener.port}", f"0.0.0.0:{listener.port}"], listener.addresses)
         self.assertTrue(listener._sockets[0].getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY))
         for host in ("::1", "127.0.0.1"):
             self.connected((host, listener.port))

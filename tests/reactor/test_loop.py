@@ -219,8 +219,8 @@ class TestRegistration(LoopCase):
         scripted = Scripted(([], [], []), ([ours.fileno()], [], []))
         reactor = self.open_reactor(select=scripted)
         _, protocol = reactor.adopt(Recorder, ours)
-        reactor.turn(0)
-        reactor.turn(0)
+        for _ in range(4):  # connection_lost would come a turn later
+            reactor.turn(0)
         self.assertEqual(["connection_made"], protocol.calls)
 
     def test_end_of_file_is_found_by_recv(self):
@@ -286,6 +286,33 @@ class TestMending(LoopCase):
         with self.assertRaises(OSError) as caught:
             reactor.turn(0)
         self.assertIs(problem, caught.exception)
+
+    def test_who_leaves_while_select_sleeps_does_not_end_the_loop(self):
+        """Edge cases 6 and 157: a signal's handler runs inside select, which then goes on with what it was asked."""
+        def leave_behind(answer):
+            def select(readers, writers, third, timeout):
+                if watchers:
+                    watchers.pop().cancel()
+                    ours.close()
+                    if isinstance(answer, Exception):
+                        raise answer
+                    return [answer], [], []
+                return [], [], []
+            return select
+        for closed in (True, False):
+            for add in ("add_reader", "add_writer"):
+                with self.subTest(closed=closed, add=add):
+                    ours, _ = self.pair()
+                    reactor = self.open_reactor(
+                        select=leave_behind(OSError(9, "a bad descriptor") if closed else ours.fileno()))
+                    watchers = [getattr(reactor, add)(ours, self.note, "never")]
+                    self.assertEqual([0, 0], [reactor.turn(0), reactor.turn(0)])
+        self.assertEqual([], self.ran)
+
+    def test_an_answer_that_was_never_asked_for_is_raised(self):
+        """Edge case 8."""
+        with self.assertRaises(KeyError):
+            self.open_reactor(select=Scripted(([77], [], []))).turn(0)
 
     def test_a_watcher_cancelled_while_others_are_mended_is_not_blamed(self):
         """Edge case 8: one connection, watched in both directions, is one line."""
@@ -593,6 +620,14 @@ class TestRunning(LoopCase):
         self.reactor.run()
         self.assertEqual((["one turn"], 1), (self.ran, self.reactor.turns - before))
 
+    def test_stop_before_run_does_not_sleep_first(self):
+        """Edge case 36."""
+        scripted = Scripted()
+        reactor = self.open_reactor(select=scripted)
+        reactor.stop()
+        reactor.run()
+        self.assertEqual([0.0], [asked[3] for asked in scripted.asked])
+
     def test_run_again_after_stop(self):
         """Edge case 37."""
         for _ in range(3):
@@ -643,7 +678,8 @@ class TestRunning(LoopCase):
         reactor.call_later(60, int)
         reactor.turn()
         reactor.turn(0.1)
-        self.assertEqual([0.5, 0.5, 0.1], [asked[3] for asked in scripted.asked])
+        reactor.turn(60)
+        self.assertEqual([0.5, 0.5, 0.1, 0.5], [asked[3] for asked in scripted.asked])
 
     @unittest.skipIf(sys.platform == "win32", "Windows wakes twice a second")
     def test_with_nothing_to_do_the_loop_sleeps_for_ever(self):

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 import unittest
+from functools import partial
 
 from reactor import Reactor
 from reactor.testing import run_turns
@@ -128,24 +129,16 @@ class TestThreads(Case):
 
     def test_an_answer_that_comes_after_close_is_for_nobody(self):
         """Edge case 155."""
-        release, over = threading.Event(), threading.Event()
-        reactor = Reactor()
-
-        class Answer:
-            def __del__(self):
-                over.set()
-
-        def work():
-            release.wait(10)
-            return Answer()
+        self.patch(threading, "excepthook", lambda hook: problems.append(hook.exc_value))
+        reactor, release, problems = Reactor(), threading.Event(), []
         before = set(threading.enumerate())
-        reactor.call_in_thread(work, self.done)
+        reactor.call_in_thread(partial(release.wait, 10), self.done)
         worker, = set(threading.enumerate()) - before
         reactor.close()
         release.set()
         worker.join(10)
         self.assertFalse(worker.is_alive())
-        self.assertEqual([], self.answers)
+        self.assertEqual(([], []), (self.answers, problems))
 
     def test_a_literal_address_needs_no_thread(self):
         """Edge case 93."""

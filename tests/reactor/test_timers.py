@@ -1,4 +1,5 @@
 """The heap of timers by itself, and what the loop makes of it on a clock that the test moves."""
+import random
 import unittest
 
 from reactor.timers import FEW, Handle, Timers
@@ -77,14 +78,15 @@ class TestTimers(unittest.TestCase):
         self.assertEqual(FEW, len(self.timers.heap))
 
     def test_the_order_survives_the_sweep(self):
-        timers = [self.timers.add(when % 17, lambda when=when: (when % 17, when)) for when in range(400)]
+        rng = random.Random(53)
+        moments = [(rng.randrange(100), number) for number in range(400)]
+        timers = [self.timers.add(moment[0], lambda moment=moment: moment) for moment in moments]
         for timer in timers[::3] + timers[1::3]:
             timer.cancel()
         for _ in range(400):
             self.timers.add(1000, int).cancel()
         self.assertLess(len(self.timers.heap), 400)
-        ran = self.due(100)
-        self.assertEqual(sorted((when % 17, when) for when in range(2, 400, 3)), ran)
+        self.assertEqual(sorted(moments[2::3]), self.due(100))
 
     def test_cancelling_twice_or_late_does_nothing(self):
         """Edge case 51."""
@@ -109,6 +111,15 @@ class TestTimersOfALoop(Case):
 
     def note(self, what):
         self.ran.append(what)
+
+    def asking(self):
+        """A reactor in which nobody is ever ready and no time passes, and the timeouts that select was asked with."""
+        asked = []
+
+        def select(readers, writers, third, timeout):
+            asked.append(timeout)
+            return [], [], []
+        return self.open_reactor(self.clock, select), asked
 
     def test_runs_once_when_its_moment_has_come_and_not_before(self):
         self.reactor.call_later(5, self.note, "timer")
@@ -166,20 +177,37 @@ class TestTimersOfALoop(Case):
         self.reactor.call_later(-5, self.note, "late")
         self.reactor.call_at(-10.0 ** 30, self.note, "very late")
         self.reactor.turn()
-        self.assertEqual(["very late", "late"], self.ran)
+        self.assertEqual((["very late", "late"], 1000), (self.ran, self.clock.now))
+
+    def test_a_moment_that_passes_before_the_turn_costs_no_sleep(self):
+        """Edge case 44: neither with patience nor without, and whatever the clock does meanwhile."""
+        for patience in (None, 60, -1):
+            with self.subTest(patience=patience):
+                reactor, asked = self.asking()
+                reactor.call_later(5, self.note, "timer")
+                self.clock.advance(7)
+                reactor.turn(patience)
+                self.assertEqual([0.0], asked)
+        self.assertEqual(["timer"] * 3, self.ran)
 
     def test_a_negative_patience_is_none(self):
         """Edge case 44."""
-        self.assertEqual(0, self.reactor.turn(-1))
+        reactor, asked = self.asking()
+        self.assertEqual((0, [0.0]), (reactor.turn(-1), asked))
+
+    def test_a_turn_sleeps_until_the_first_timer_or_as_long_as_its_patience(self):
+        reactor, asked = self.asking()
+        reactor.call_later(1, int).cancel()
+        reactor.call_later(5, int)
+        for patience in (None, 60, 5, 3, 0):
+            reactor.turn(patience)
+        self.clock.advance(-20)
+        reactor.turn(60)
+        self.assertEqual([5, 5, 5, 3, 0, 25], asked)
 
     def test_timeouts_that_overflow_are_cut_to_a_day(self):
         """Edge case 45."""
-        asked = []
-
-        def select(readers, writers, third, timeout):
-            asked.append(timeout)
-            return [], [], []
-        reactor = self.open_reactor(self.clock, select)
+        reactor, asked = self.asking()
         timer = reactor.call_later(float("inf"), self.note, "never")
         reactor.turn()
         reactor.call_later(1e300, self.note, "hardly")
@@ -275,9 +303,12 @@ class TestTimersOfALoop(Case):
 
     def test_a_timer_may_cancel_itself_and_be_cancelled_again_later(self):
         """Edge case 51."""
+        told = []
+        self.reactor.observer = lambda event: told.append(event.kind)
         timer = self.reactor.call_later(1, lambda: (timer.cancel(), self.note("ran")))
         self.reactor.turn()
         timer.cancel()
+        self.assertNotIn("timer cancelled", told)
         self.assertEqual(["ran"], self.ran)
         self.assertTrue(self.reactor.is_idle())
 

@@ -356,6 +356,12 @@ class TestObserver(TraceCase):
         unwatch(reactor, ours)
         self.assertEqual(["turn", "ready", "ran"], [event.kind for event in self.events])
 
+    def test_an_observer_that_comes_late_hears_of_all_that_is_watched(self):
+        self.reactor.turn(0)
+        self.observe()
+        self.reactor.turn(0)
+        self.assertIn("the loop (its wake-up socket)", self.told("turn")[0])
+
     def test_turns_count_up_and_each_is_asked_before_it_is_answered(self):
         self.observe()
         self.scenario()

@@ -104,6 +104,14 @@ class ReadingTest(TransportCase):
         self.assertEqual(["connection_made", "data_received", "eof_received", "connection_lost"], protocol.calls)
         self.assert_lost(protocol)
 
+    def test_after_end_of_file_nothing_is_asked_any_more(self):
+        """Edge case 96: not by the parting either."""
+        sock = ScriptedSocket(b"")
+        _, protocol = self.adopt(sock)
+        self.settle()
+        self.assert_lost(protocol)
+        self.assertEqual(["recv", "close"], sock.calls)
+
     def test_a_true_answer_to_end_of_file_keeps_our_side_open_and_does_not_spin(self):
         """Edge cases 97, 98: end of file stays readable for ever, so it must not be watched."""
         transport, protocol, peer = self.connect(eof_received=lambda protocol: True)
@@ -226,6 +234,17 @@ class ReadingTest(TransportCase):
                 transport.resume_reading()
                 self.assert_lost(protocol)
                 self.assertNotIn("data_received", protocol.calls)
+
+    def test_pausing_while_lingering_does_not_keep_the_connection_from_its_end(self):
+        """Edge cases 105, 146."""
+        transport, protocol, peer = self.connect()
+        peer.send(b"unread")
+        transport.close()
+        self.settle()
+        transport.pause_reading()
+        peer.close()
+        self.settle()
+        self.assert_lost(protocol)
 
     def test_a_paused_connection_does_not_hear_the_end_until_it_resumes(self):
         """Edge case 106: documented at pause_reading()."""
@@ -454,9 +473,11 @@ class WritingTest(TransportCase):
         self.assertEqual([], sock.calls)
         sock.script.extend([1, 1])
         transport.writelines([b"x", b"", b"y", b""])
+        told = []
+        self.reactor.observer = told.append
         transport.write(b"")
         transport.write_file(sock, 0, 0)
-        self.assertEqual(1, transport.get_write_buffer_size())
+        self.assertEqual(([], 1), (told, transport.get_write_buffer_size()))
         transport.close()
         self.until(lambda: protocol.lost)
         self.assertEqual(b"xy", sock.sent)
@@ -530,6 +551,34 @@ class WritingTest(TransportCase):
         for sent in (b"01", b"012", b"0123"):
             self.reactor.turn(0)
             self.assertEqual(sent, sock.sent)
+
+    def test_a_write_that_a_wrong_thread_cannot_queue_leaves_the_connection_usable(self):
+        """Edge case 156: it is refused, and later writes do not wait for ever behind it."""
+        transport, _, sock = self.script(*errors(errno.EAGAIN), 100)
+        refused = []
+
+        def intrude():
+            with self.assertRaisesRegex(RuntimeError, "another thread"):
+                transport.write(b"from a wrong thread")
+            refused.append(True)
+
+        def start():
+            thread = threading.Thread(target=intrude)
+            thread.start()
+            thread.join()
+            self.reactor.stop()
+        self.reactor.call_soon(start)
+        self.reactor.run()
+        transport.write(b"hello")
+        self.assertEqual(([True], b"hello"), (refused, sock.sent))
+
+    def test_a_loss_while_sending_resumes_nobody(self):
+        """Edge cases 113, 119: also where the marks were raised meanwhile."""
+        transport, protocol, sock = self.script(*errors(errno.EAGAIN, errno.EPIPE))
+        transport.write(b"x" * BIG)
+        transport.set_write_buffer_limits(high=4 * BIG, low=2 * BIG)
+        self.settle()
+        self.assertEqual(["connection_made", "pause_writing", "connection_lost"], protocol.calls)
 
     def test_writability_is_asked_for_only_while_something_is_queued(self):
         """Edge case 130: a socket with room is always writable, so asking in vain spins."""
@@ -891,6 +940,27 @@ class ClosingTest(TransportCase):
                 self.until(lambda: protocol.lost)
                 self.assert_lost(protocol)
                 self.assertEqual(b"request", protocol.data)
+
+    def test_closing_again_gives_the_peer_no_more_time(self):
+        """Edge cases 135, 136: twice is once for the patience too."""
+        transport, protocol, _ = self.connect(buffer=1)
+        transport.write(b"x" * BIG)
+        for _ in range(2):
+            transport.close()
+            self.clock.advance(module.PATIENCE / 2)
+        self.settle()
+        self.assert_lost(protocol, TimeoutError)
+
+    def test_the_peer_is_told_once_that_we_send_no_more(self):
+        """Edge case 141: some systems refuse a second shutdown."""
+        transport, _, peer = self.connect()
+        told = []
+        self.reactor.observer = lambda event: told.append(event.kind)
+        peer.send(b"unread")
+        transport.write_eof()
+        transport.close()
+        self.settle()
+        self.assertEqual(1, told.count("half-closed"))
 
     def test_a_peer_that_never_stops_sending_is_left_after_two_seconds(self):
         """Edge case 146: lingering has an end."""

@@ -226,6 +226,14 @@ class TestSignals(Case):
         self.reactor.close()
         self.assertEqual(self.before[0], signal.getsignal(signal.SIGTERM))
 
+    def test_closing_again_takes_no_signal_from_its_next_owner(self):
+        """Edge case 155."""
+        self.reactor.add_signal_handler(signal.SIGTERM, int)
+        self.reactor.close()
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        self.reactor.close()
+        self.assertEqual(signal.SIG_IGN, signal.signal(signal.SIGTERM, self.before[0]))
+
     def test_the_wakeup_descriptor_of_somebody_else_comes_back(self):
         """Edge case 157: run() borrows it, and gives it back whatever happens."""
         ours, peer = self.pair()
@@ -268,6 +276,7 @@ class TestSignals(Case):
 SLEEPER = """
 import functools, signal, sys
 from reactor import Reactor
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell lets what it runs in the background ignore it
 with Reactor() as reactor:
     if sys.argv[1] == "handler":
         reactor.add_signal_handler(signal.SIGINT, reactor.stop)

@@ -89,6 +89,19 @@ class WorkingSetTest(unittest.TestCase):
         self.loop.turn()
         self.assertEqual(self.heard[-1], fds[99])
 
+    def test_a_full_look_that_finds_nobody_is_followed_by_sleep(self):
+        self.watch(100)
+        self.loop.turn()
+        self.assertEqual([(len(readers), timeout) for readers, timeout in self.kernel.asked], [(100, 0.0), (100, None)])
+
+    def test_who_is_found_after_an_empty_quick_look_is_among_the_busy_from_then_on(self):
+        fds = self.watch(100)
+        for fd in (fds[0], fds[99], fds[99]):
+            self.kernel.ready = {fd}
+            self.kernel.asked.clear()
+            self.loop.turn()
+        self.assertEqual([readers for readers, timeout in self.kernel.asked], [[fds[0], fds[99]]])
+
     def test_the_urgent_ones_are_part_of_every_look(self):
         fds = self.watch(100)
         self.loop.working_set.urgent.add(fds[50])

@@ -5,7 +5,7 @@ import unittest
 
 from protocols.http.message import FileSlice, Later, Response, Stream
 from protocols.http.render import PIECE
-from protocols.http.server import Limits
+from protocols.http.server import EVENTS, Limits
 from tests.protocols.http.support import GET, Server, Transport, answer, bytewise, every_split
 
 POST = b"POST / HTTP/1.1\r\nHost: a\r\n"
@@ -63,6 +63,25 @@ class Exchanges(unittest.TestCase):
         self.assertEqual([seen.path for seen in server.requests], [f"/{number}" for number in range(100)])
         self.assertEqual(len(server.transport.writes), 1)
         self.assertEqual(server.sent.count(b"\r\n\r\n/"), 100)
+
+    def test_very_many_pipelined_requests_are_answered_a_part_at_a_time(self):
+        """Edge case 129: who sends thousands in one read keeps nobody waiting; nothing is read meanwhile."""
+        data = b"".join(request(f"/{number}") for number in range(EVENTS))
+        server = answer(data, echo_path)
+        self.assertEqual(EVENTS // 2, len(server.requests))  # each is a head and an end
+        self.assertFalse(server.transport.reading)
+        server.protocol.eof_received()
+        self.assertEqual((EVENTS // 2, False), (len(server.requests), server.transport.closed))
+        server.clock.advance(0)
+        self.assertEqual([seen.path for seen in server.requests], [f"/{number}" for number in range(EVENTS)])
+        self.assertEqual(EVENTS, server.sent.count(b"\r\n\r\n/"))
+        self.assertTrue(server.transport.closed)
+
+    def test_who_leaves_between_two_parts_is_answered_no_more(self):
+        server = answer(request() * EVENTS)
+        server.protocol.connection_lost(None)
+        server.clock.advance(0)
+        self.assertEqual(EVENTS // 2, len(server.requests))
 
     def test_a_remembered_head_and_a_new_one_give_the_same_answer(self):
         server = Server()
@@ -227,7 +246,9 @@ class Laters(Quiet):
             return later
         server = answer(GET * 3, at_once)
         self.assertEqual((server.statuses, len(server.transport.writes)), ([200] * 3, 1))
-        self.assertEqual(len(answer(GET * 2000, at_once).requests), 2000, "no answer inside another's stack")
+        server = answer(GET * 2000, at_once)
+        server.clock.advance(0)
+        self.assertEqual(len(server.requests), 2000, "no answer inside another's stack")
 
     def test_a_client_that_leaves_cancels_once_and_a_late_answer_is_closed(self):
         cancelled = []
