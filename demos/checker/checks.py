@@ -180,7 +180,7 @@ def other_newline(stage: Stage) -> None:
 
 # -- one client and the others
 
-@check("silent", "connects and says nothing, while another asks", "(sleep 9 | {talk}) & sleep 2; {asks}",
+@check("silent", "connects and says nothing, while another asks", "(sleep 30 | {talk}) & sleep 2; {asks}",
        weight=3)
 def silent(stage: Stage) -> None:
     """Who says nothing holds nobody up."""
@@ -316,7 +316,7 @@ def slow_reader(stage: Stage) -> None:
 
 
 @check("others-while-slow", "asks for 8 MB and does not read, while another asks",
-       "({ask_much}; sleep 9) | {talk} --slow 1 >/dev/null & sleep 2; {asks}", weight=3)
+       "({ask_much}; sleep 30) | {talk} --slow 1 >/dev/null & sleep 2; {asks}", weight=3)
 def others_while_slow(stage: Stage) -> None:
     """Who does not read holds nobody else up."""
     client = stage.connect(small=True)

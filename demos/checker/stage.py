@@ -20,7 +20,7 @@ from .program import Program, free_port
 START = 10.0  # seconds that a server may take until it accepts
 WINDOW = 0.3  # seconds in which who has nothing to do is seen asleep
 MOSTLY = 0.7  # of all looks: one that prints may wait for its reader now and then
-SPUN = 0.25  # seconds of CPU time that nobody uses to do nothing
+SPUN = 0.9  # seconds of CPU time that nobody uses to do nothing
 SETTLE = 0.1
 
 
@@ -159,6 +159,7 @@ class Stage:
         """What it does with its time, in words, if that is spinning; None if it sleeps, or nobody can tell.
 
         However little a busy machine gives it: who spins is awake whenever one looks, and who waits is asleep.
+        Who only waits for a processor counts as awake too, so that what was used has to be more than what was slept.
         Nobody is accused for being busy once, so one looks until it has wasted SPUN.  Raises NotChecked where the
         machine is so busy that it cannot.
         """
@@ -168,10 +169,11 @@ class Stage:
         while first and look:
             awake.append(look[1])
             passed, used = time.monotonic() - start, look[0] - first[0]
-            if passed > WINDOW and sum(awake) < MOSTLY * len(awake):
+            share = sum(awake) / len(awake)
+            if passed > WINDOW and share < MOSTLY:
                 return None
-            if passed > 3 * WINDOW and used > SPUN:
-                return f"it used {used:.2f} s of CPU time in {passed:.1f} s, doing nothing, and was never asleep"
+            if min(passed, used) > SPUN and used > (1 - share) * passed:
+                return f"it used {used:.2f} s of CPU time in {passed:.1f} s, doing nothing, and was hardly ever asleep"
             if passed > 3 * self.patience:
                 raise NotChecked("this machine is too busy to tell whether it spins")
             time.sleep(WINDOW / 10)

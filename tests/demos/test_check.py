@@ -193,6 +193,18 @@ class Nobody(unittest.TestCase):
                     self.assertEqual((found, run.returncode, report["score"], run.stderr), (unknown, 0, 100, ""))
 
 
+class Clock:
+    """For `time`: sleeping takes no time, and all the time that passes."""
+
+    now = 0.0
+
+    def monotonic(self):
+        return self.now
+
+    def sleep(self, seconds):
+        self.now += seconds
+
+
 class Verdicts(unittest.TestCase):
     """What a busy machine does decides nothing."""
 
@@ -216,17 +228,29 @@ class Verdicts(unittest.TestCase):
                     first(target, lines)
                     self.assertEqual(play(CHECKS["split"], target, lines).outcome, outcome)
 
-    def test_who_spins_is_always_awake_and_has_used_time_however_little_the_machine_gives(self):
-        def spins(moment, used, patience=2.0):
-            looks = ((number * used, moment(number)) for number in range(1000))
+    def spins(self, awake, used, patience=2.0):
+        """What is said of a program that uses so many seconds between two looks, awake at those that `awake` says."""
+        looks = ((number * used, awake(number)) for number in range(10_000))
+        with unittest.mock.patch("demos.checker.stage.time", Clock()):
             with Stage(Target(port=1), dialect("echo", ""), patience) as stage:
                 stage.program = unittest.mock.Mock(**{"cpu.side_effect": looks})
                 return stage.spins()
-        self.assertRegex(spins(lambda number: True, 0.03), r"0\.[0-9]+ s of CPU time .* never asleep")
-        self.assertIsNone(spins(lambda number: number < 4, 0.03), "busy for a while")
-        self.assertIsNone(spins(lambda number: number % 2, 0.03), "it asks again and again, and sleeps in between")
+
+    def test_who_spins_is_always_awake_and_has_used_time_however_little_the_machine_gives(self):
+        for used in (0.03, 0.005):
+            self.assertRegex(self.spins(lambda number: True, used), r"0\.9[0-9] s of CPU time .* hardly ever asleep")
+        self.assertRegex(self.spins(lambda number: number % 5 > 0, 0.015), "CPU time", "its reader lets it wait")
+        self.assertIsNone(self.spins(lambda number: number < 4, 0.03), "busy for a while")
+        self.assertIsNone(self.spins(lambda number: number % 2, 0.03), "it asks again and again, and sleeps in between")
         with self.assertRaisesRegex(NotChecked, "too busy"):
-            spins(lambda number: True, 0.0001, 0.3)
+            self.spins(lambda number: True, 0.0001, 0.3)
+
+    def test_on_a_starved_machine_who_only_waits_for_a_processor_does_not_spin(self):
+        """One that polls is awake at most looks there, and sleeps for longer than it works all the same."""
+        with self.assertRaisesRegex(NotChecked, "too busy"):
+            self.spins(lambda number: number % 5 > 0, 0.003, 6.0)
+        # A third of a second of work at its start, which takes two.
+        self.assertIsNone(self.spins(lambda number: number < 66, 0.005))
 
     def test_two_checkers_take_no_port_at_once(self):
         with Stage(Target(), dialect("echo", ""), 2.0) as one:

@@ -455,11 +455,16 @@ LINE_ENDS = "lines received: 1 ended with LF (nc), 1 with CRLF"
 
 
 class SeenStudent(Student):
-    """An exercise's server under the x-ray."""
+    """An exercise's server under the x-ray.  One that does not start is no finding: AssertionError, with its words."""
+
+    patience = 60.0  # six start at a time, beside whatever else this machine does
 
     def __init__(self, path, summary):
         self.summary = summary
-        super().__init__(path)
+        try:
+            super().__init__(path)
+        except NotYet as exc:
+            raise AssertionError(f"{path}: {exc}; it printed {self.said}") from None
 
     def command(self, path):
         return [sys.executable, "-u", "-m", "demos.xray", "--summary", "--trace", self.summary, str(path), "0"]
@@ -469,7 +474,8 @@ class SeenStudent(Student):
 
     def end(self):
         self._process.send_signal(signal.SIGTERM)
-        self._process.wait(PATIENCE)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(self.patience)
         super().end()
 
 
@@ -484,6 +490,11 @@ class ExercisesTest(XrayCase):
                 pass
         with open(name) as file:
             return file.read()
+
+    def test_a_server_that_does_not_start_is_told_with_its_words(self):
+        """Not as a file that is not there."""
+        with self.assertRaisesRegex(AssertionError, "the server has ended; .*no server here"):
+            self.summary(Path(self.write("always_writable.py", "raise SystemExit('no server here')")))
 
     def test_each_fault_is_named_and_none_of_its_solution(self):
         self.assertEqual({*CHECKS}, {*SAID, "lf_only"})

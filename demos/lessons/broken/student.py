@@ -28,6 +28,8 @@ class NotYet(Exception):
 class Student:
     """A server that runs, on a port that the kernel chose.  A context manager: the process ends with it."""
 
+    patience = 4 * PATIENCE  # seconds until a line that it does not print is missed: a busy machine starts it slowly
+
     def __init__(self, path: Path) -> None:
         self.said: List[str] = []  # what it printed, its traceback too
         self._lines: queue.Queue[Optional[str]] = queue.Queue()
@@ -51,7 +53,7 @@ class Student:
         self._lines.put(None)
 
     def _wait_for(self, pattern: str) -> str:
-        deadline = time.monotonic() + 4 * PATIENCE
+        deadline = time.monotonic() + self.patience
         while True:
             try:
                 line = self._lines.get(timeout=max(deadline - time.monotonic(), 0))
