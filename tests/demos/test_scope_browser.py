@@ -12,7 +12,7 @@ from tests.case import Case
 from tests.demos.browser import Browser, programs
 from tests.demos.running import PATIENCE, ROOT, connected
 
-SECONDS = float(os.environ.get("SCOPE_SECONDS", "3"))
+SECONDS = int(os.environ.get("SCOPE_SECONDS", "3"))
 SOON = 0.2  # seconds in which a click is answered
 HELD = 0.3  # seconds after which nothing is taken to come any more
 ROW = "#connections .row"
@@ -354,7 +354,7 @@ class TestLoad(PageCase):
             stack.callback(stop.set)
             browser.until("live.counters && live.counters.turns_per_second > 1000")
             spoken = self.spoken(1.5)
-            times = self.clicks(SECONDS)
+            times = [taken for _ in range(SECONDS) for taken in self.clicks(1)]
         self.assertLess(sorted(times)[len(times) // 2], SOON, times)
         self.assertLessEqual(spoken, 1, "how often a screen reader was given something to say")
 
