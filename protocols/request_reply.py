@@ -15,8 +15,6 @@ SILENCE = 0.5
 # Time for a peer to read our last words while it still sends.  Closing a socket
 # with unread input resets the connection, and a reset can overtake those words.
 LINGER = 2.0
-
-
 # Requests answered in one go: one read can bring a hundred thousand, and meanwhile nobody else is served.
 MOST = 1000
 

@@ -115,7 +115,7 @@ class EventLoop(trace.Observable):
             run(self._take_soon())
         run(ready)
         heap = self._timers.heap
-        if heap and heap[0][0] <= self.time():
+        if heap and heap[0][0] <= self.time():  # most turns have nothing due, and pay this comparison
             run(self._timers.due(self.time(), last))
         self.turns += 1
         self.events += len(ready)

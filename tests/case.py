@@ -12,6 +12,7 @@ import os
 import socket
 import struct
 import sys
+import threading
 import unittest
 import warnings
 
@@ -176,6 +177,16 @@ class Case(unittest.TestCase):
         watchers = [*reactor._readers.values(), *reactor._writers.values()]
         left = [watcher for watcher in watchers if isinstance(owner_of(watcher.callback), Endpoint)]
         self.assertEqual([], left, "close() left something watched")
+
+    def in_a_thread(self, loop, function):
+        """Call it in a thread of its own, in the middle of a turn of run(), and return when both are over."""
+        def start():
+            thread = threading.Thread(target=function)
+            thread.start()
+            thread.join()
+            loop.stop()
+        loop.call_soon(start)
+        loop.run()
 
     def pair(self, buffer=None):
         """testing.pair(), both closed at the end."""

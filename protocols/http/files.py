@@ -43,8 +43,6 @@ _STATUS = {errno.EACCES: 403, errno.EPERM: 403,
 
 # Most heads come again and again as one object; this makes the question below one look-up for them.
 _asks_for_all = functools.lru_cache(maxsize=64)(asks_for_all)
-
-
 # What tells that a file is the one from before, and unchanged.
 _signature = operator.attrgetter("st_mtime_ns", "st_ctime_ns", "st_size", "st_ino")
 

@@ -6,7 +6,6 @@ import select
 import socket
 import sys
 import tempfile
-import threading
 import unittest
 import weakref
 
@@ -794,14 +793,7 @@ class TestThreadCheck(LoopCase):
                     call(*args)
                 except RuntimeError as exc:
                     refused.append((call.__name__, "threadsafe" in str(exc)))
-
-        def start():
-            thread = threading.Thread(target=intrude)
-            thread.start()
-            thread.join()
-            self.reactor.stop()
-        self.reactor.call_soon(start)
-        self.reactor.run()
+        self.in_a_thread(self.reactor, intrude)
         self.assertEqual([(name, True) for name in ("call_soon", "call_later", "add_reader", "listen", "adopt",
                                                     "open_datagram", "connect")], refused)
         self.assertEqual(set(), self.reactor.endpoints, "a refused call leaves nothing behind")

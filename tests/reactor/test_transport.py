@@ -7,7 +7,6 @@ import platform
 import random
 import socket
 import tempfile
-import threading
 import unittest
 
 from reactor import Reactor, transport as module
@@ -561,14 +560,7 @@ class WritingTest(TransportCase):
             with self.assertRaisesRegex(RuntimeError, "another thread"):
                 transport.write(b"from a wrong thread")
             refused.append(True)
-
-        def start():
-            thread = threading.Thread(target=intrude)
-            thread.start()
-            thread.join()
-            self.reactor.stop()
-        self.reactor.call_soon(start)
-        self.reactor.run()
+        self.in_a_thread(self.reactor, intrude)
         transport.write(b"hello")
         self.assertEqual(([True], b"hello"), (refused, sock.sent))
 
@@ -903,14 +895,7 @@ class ClosingTest(TransportCase):
                         self.assertRaises(RuntimeError, getattr(transport, end))
                         refused.append(end)
                     refused = []
-
-                    def start():
-                        thread = threading.Thread(target=intrude)
-                        thread.start()
-                        thread.join()
-                        self.reactor.stop()
-                    self.reactor.call_soon(start)
-                    self.reactor.run()
+                    self.in_a_thread(self.reactor, intrude)
                     self.assertEqual([end], refused)
                     self.assertEqual((False, True), (transport.is_closing(), transport.is_reading()))
                     getattr(transport, end)()
